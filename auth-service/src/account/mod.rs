@@ -1,0 +1,125 @@
+//! People: how a user comes to be, proves who they are, and changes their password.
+
+mod login;
+mod password;
+mod profile;
+mod session;
+mod username;
+
+pub use self::password::HashCost;
+pub(crate) use self::{
+    login::{LoginError, Logins},
+    password::{NewPasswordError, PasswordHashing},
+    profile::Profiles,
+    session::SessionList,
+    username::{Username, UsernameError},
+};
+
+use crate::{
+    audit::{Event, Origin},
+    clock, id,
+    store::{Store, StoreError, Stored, User, user},
+};
+
+/// Why a user was not created or changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccountError {
+    /// Somebody has that username.
+    #[error("the username `{0}` is taken")]
+    UsernameTaken(String),
+    /// There is no such user.
+    #[error("there is no user `{0}`")]
+    UnknownUser(String),
+    /// There is no such role.
+    #[error("one of the roles does not exist")]
+    UnknownRole,
+    /// The username is not acceptable.
+    #[error(transparent)]
+    Username(#[from] UsernameError),
+    /// The password is not acceptable.
+    #[error(transparent)]
+    Password(#[from] NewPasswordError),
+    /// The database could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a new user is made of.
+pub(crate) struct NewUser<'a> {
+    pub(crate) username: &'a str,
+    pub(crate) password: &'a str,
+    pub(crate) roles: &'a [String],
+    /// Whether the password is only good for choosing another one.
+    pub(crate) must_change_password: bool,
+}
+
+/// Creates a user and returns their identifier.
+pub(crate) async fn create(
+    store: &Store,
+    hashing: &PasswordHashing,
+    new: NewUser<'_>,
+    origin: &Origin,
+) -> Result<String, AccountError> {
+    let username: Username = new.username.parse()?;
+    let password_hash = hashing.hash_new(new.password, &username).await?;
+    let id = id::user();
+    let now = clock::now();
+    let row = User {
+        id: id.clone(),
+        username: new.username.to_owned(),
+        canonical: username.to_string(),
+        password_hash: user::PasswordHash(password_hash),
+        state: user::State::Active,
+        must_change_password: new.must_change_password,
+        generation: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    let event = origin.record(Event::UserCreated, Some(&id), None);
+    match user::create(store, row, new.roles, event).await? {
+        Stored::Done => Ok(id),
+        Stored::UsernameTaken => Err(AccountError::UsernameTaken(username.to_string())),
+        Stored::UnknownRole => Err(AccountError::UnknownRole),
+    }
+}
+
+/// The user of that name.
+pub(crate) async fn find(store: &Store, username: &str) -> Result<User, AccountError> {
+    let canonical: Username = username.parse()?;
+    user::by_canonical(store, canonical.as_str()).await?.ok_or_else(|| AccountError::UnknownUser(username.to_owned()))
+}
+
+/// Enables or disables a user; either ends everything that was issued before.
+pub(crate) async fn set_state(store: &Store, username: &str, state: user::State, origin: &Origin) -> Result<(), AccountError> {
+    let found = find(store, username).await?;
+    let event = origin.record(Event::UserStateChanged, Some(&found.id), None);
+    let changed = user::set_state(store, &found.id, state, clock::now(), event).await?;
+    if changed { Ok(()) } else { Err(AccountError::UnknownUser(username.to_owned())) }
+}
+
+/// Gives a user exactly these roles.
+pub(crate) async fn set_roles(store: &Store, username: &str, roles: &[String], origin: &Origin) -> Result<(), AccountError> {
+    let found = find(store, username).await?;
+    let event = origin.record(Event::UserRolesChanged, Some(&found.id), None);
+    match user::set_roles(store, &found.id, roles, event).await? {
+        Stored::Done => Ok(()),
+        Stored::UsernameTaken | Stored::UnknownRole => Err(AccountError::UnknownRole),
+    }
+}
+
+/// Gives a user another password, which ends everything that was issued under the old one.
+pub(crate) async fn set_password(
+    store: &Store,
+    hashing: &PasswordHashing,
+    username: &str,
+    password: &str,
+    must_change: bool,
+    origin: &Origin,
+) -> Result<(), AccountError> {
+    let found = find(store, username).await?;
+    let canonical: Username = username.parse()?;
+    let password_hash = hashing.hash_new(password, &canonical).await?;
+    let event = origin.record(Event::PasswordSet, Some(&found.id), None);
+    let changed = user::set_password(store, &found.id, password_hash, must_change, clock::now(), event).await?;
+    if changed { Ok(()) } else { Err(AccountError::UnknownUser(username.to_owned())) }
+}

@@ -1,0 +1,83 @@
+//! `user`: creating users, changing their passwords, letting them in or not.
+
+use std::{
+    io::{BufRead, IsTerminal},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::Subcommand;
+use zeroize::Zeroizing;
+
+use crate::{config::Settings, operator::Operator};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Create a user; the password is asked for, or read from standard input
+    Add {
+        /// The name to log in with
+        username: String,
+        /// A role to give, once for each
+        #[arg(long = "role")]
+        roles: Vec<String>,
+    },
+    /// Set a user's password, which ends their sessions; it is asked for, or read from standard input
+    Passwd {
+        /// Whose password
+        username: String,
+    },
+    /// Give a user exactly these roles
+    Roles {
+        /// Whose roles
+        username: String,
+        /// A role to give, once for each
+        #[arg(long = "role")]
+        roles: Vec<String>,
+    },
+    /// Let a user log in again
+    Enable {
+        /// Who
+        username: String,
+    },
+    /// Keep a user from logging in; ends their sessions and revokes their access tokens
+    Disable {
+        /// Who
+        username: String,
+    },
+}
+
+pub(super) async fn run(command: Command, settings: Settings) -> anyhow::Result<ExitCode> {
+    super::operate(settings, async |operator| change(command, operator).await).await
+}
+
+async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
+    match command {
+        Command::Add { username, roles } => {
+            let id = operator.add_user(&username, &read_password()?, &borrowed(&roles)).await?;
+            println!("{id}");
+        }
+        Command::Passwd { username } => operator.set_password(&username, &read_password()?).await?,
+        Command::Roles { username, roles } => operator.set_roles(&username, &borrowed(&roles)).await?,
+        Command::Enable { username } => operator.enable_user(&username, true).await?,
+        Command::Disable { username } => operator.enable_user(&username, false).await?,
+    }
+    Ok(())
+}
+
+fn borrowed(roles: &[String]) -> Vec<&str> {
+    roles.iter().map(String::as_str).collect()
+}
+
+/// From a person without echo, twice; from a program as the first line of standard input. Never from an argument: those
+/// are for everyone on the machine to see.
+fn read_password() -> anyhow::Result<Zeroizing<String>> {
+    if std::io::stdin().is_terminal() {
+        let first = Zeroizing::new(rpassword::prompt_password("Password: ")?);
+        let second = Zeroizing::new(rpassword::prompt_password("Once more: ")?);
+        anyhow::ensure!(first == second, "the two passwords differ");
+        return Ok(first);
+    }
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin().lock().read_line(&mut line).context("no password on standard input")?;
+    Ok(Zeroizing::new(line.trim_end_matches(['\n', '\r']).to_owned()))
+}

@@ -1,0 +1,188 @@
+//! Checks every setting, and names all that is wrong at once.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use clap::{Args, CommandFactory};
+use secrecy::ExposeSecret;
+use shared::{
+    access_token::MAX_LIFETIME,
+    server::settings::{self, Problems},
+};
+
+use super::{Config, DAY, HOUR, Profile, Settings, embedded, make_private};
+use crate::{account::HashCost, seal::Sealer, signing_key::Lifecycle};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const YEAR: Duration = DAY.saturating_mul(366);
+const MIN_PASSWORD_LENGTH: usize = 8;
+
+impl Settings {
+    /// Where the service listens, for those who only want to ask it something.
+    pub(crate) fn listen_address(&self) -> Result<SocketAddr, Problems> {
+        let mut problems = Problems::new();
+        let address = problems.check("AUTH_LISTEN", &self.listen, settings::socket_addr);
+        problems.finish()?;
+        Ok(address.expect("whatever failed its check was reported"))
+    }
+
+    /// Checks every setting, and names all that is wrong at once.
+    pub(crate) fn check(self) -> Result<Config, Problems> {
+        let mut problems = Problems::new();
+        for name in settings::unknown_variables("AUTH_", known_variables().iter().map(String::as_str)) {
+            problems.add(name, "there is no such setting; see --help");
+        }
+        let profile = problems.check("AUTH_PROFILE", &self.profile, str::parse);
+        let listen = problems.check("AUTH_LISTEN", &self.listen, settings::socket_addr);
+        let metrics_listen = problems.check("AUTH_METRICS_LISTEN", &self.metrics_listen, optional_address);
+        let issuer = self.issuer.as_deref().and_then(|issuer| problems.check("AUTH_ISSUER", issuer, root_url));
+        let first_resource = problems.check("AUTH_FIRST_RESOURCE", &self.first_resource, settings::url);
+        let trusted_proxies = problems.check("AUTH_TRUSTED_PROXIES", &self.trusted_proxies, settings::networks);
+        let cors_origins = problems.check("AUTH_CORS_ORIGINS", &self.cors_origins, settings::origins);
+        let docs = self.docs.as_deref().map(|docs| problems.check("AUTH_DOCS", docs, settings::switch));
+        let lifetime = problems.check(
+            "AUTH_ACCESS_TOKEN_LIFETIME",
+            &self.access_token_lifetime,
+            within(Duration::from_secs(5), MAX_LIFETIME),
+        );
+        let idle = problems.check("AUTH_REFRESH_IDLE_LIFETIME", &self.refresh_idle_lifetime, within(MINUTE, YEAR));
+        let absolute = problems.check("AUTH_REFRESH_ABSOLUTE_LIFETIME", &self.refresh_absolute_lifetime, within(MINUTE, YEAR));
+        let grace = problems.check("AUTH_REFRESH_GRACE", &self.refresh_grace, within(Duration::ZERO, MINUTE));
+        let ttl = problems.check("AUTH_STATUS_LIST_TTL", &self.status_list_ttl, within(Duration::from_secs(1), HOUR));
+        let period = problems.check("AUTH_KEY_ROTATION_PERIOD", &self.key_rotation_period, within(HOUR, YEAR));
+        let announce = problems.check(
+            "AUTH_KEY_ANNOUNCE_PERIOD",
+            &self.key_announce_period,
+            within(Lifecycle::shortest_announcement(), period.unwrap_or(YEAR)),
+        );
+        let algorithm = problems.check("AUTH_SIGNING_ALGORITHM", &self.signing_algorithm, str::parse);
+        let bits = self.signing_key_bits.as_deref().map(|bits| problems.check("AUTH_SIGNING_KEY_BITS", bits, key_bits));
+        let min_length = problems.check("AUTH_PASSWORD_MIN_LENGTH", &self.password_min_length, password_min_length);
+        let database_url =
+            problems.take("AUTH_DATABASE_URL", settings::secret(self.database_url, self.database_url_file.as_deref()));
+        let admin_password = problems.take(
+            "AUTH_BOOTSTRAP_ADMIN_PASSWORD",
+            settings::secret(self.bootstrap_admin_password, self.bootstrap_admin_password_file.as_deref()),
+        );
+        let master_keys =
+            problems.take("AUTH_MASTER_KEYS", settings::secret(self.master_keys, self.master_keys_file.as_deref())).flatten();
+
+        let is_development = profile == Some(Profile::Development);
+        if profile.is_some() {
+            demand(&mut problems, is_development, issuer.as_deref(), self.issuer.is_some(), master_keys.is_some());
+        }
+        let needs_directory = is_development || matches!(database_url, Some(None));
+        if needs_directory && let Err(error) = make_private(&self.data_dir) {
+            problems.add("AUTH_DATA_DIR", format!("{} cannot be made: {error}", self.data_dir.display()));
+        }
+        let sealer = match &master_keys {
+            Some(keys) => problems.take("AUTH_MASTER_KEYS", Sealer::parse(keys.expose_secret())),
+            None if is_development && problems.is_empty() => {
+                problems.take("AUTH_MASTER_KEYS", Sealer::keep_in(&self.data_dir.join("master.key")))
+            }
+            None => None,
+        };
+        problems.finish()?;
+
+        let unchecked = "whatever failed its check was reported";
+        let profile = profile.expect(unchecked);
+        Ok(Config {
+            listen: listen.expect(unchecked),
+            metrics_listen: metrics_listen.expect(unchecked),
+            issuer,
+            profile,
+            database_url: database_url.expect(unchecked).unwrap_or_else(|| embedded(&self.data_dir)),
+            sealer: Arc::new(sealer.expect(unchecked)),
+            bootstrap_admin_password: admin_password.expect(unchecked),
+            first_resource: first_resource.expect(unchecked),
+            trusted_proxies: trusted_proxies.expect(unchecked),
+            cors_origins: cors_origins.expect(unchecked),
+            docs: docs.flatten().unwrap_or(is_development),
+            access_token_lifetime: lifetime.expect(unchecked),
+            refresh_idle_lifetime: idle.expect(unchecked),
+            refresh_absolute_lifetime: absolute.expect(unchecked),
+            refresh_grace: grace.expect(unchecked),
+            status_list_ttl: ttl.expect(unchecked),
+            key_rotation_period: period.expect(unchecked),
+            key_announce_period: announce.expect(unchecked),
+            signing_algorithm: algorithm.expect(unchecked),
+            signing_key_bits: bits.flatten().unwrap_or(if profile == Profile::Strict { 3072 } else { 2048 }),
+            password_min_length: min_length.expect(unchecked),
+            hash_cost: HashCost::default(),
+        })
+    }
+}
+
+/// What a public service must be given, and a development server may lack.
+fn demand(problems: &mut Problems, is_development: bool, issuer: Option<&str>, issuer_given: bool, has_master_keys: bool) {
+    let is_local = issuer.is_none_or(is_loopback);
+    if is_development {
+        if !is_local {
+            problems.add("AUTH_PROFILE", "the issuer is public: set production or strict");
+        }
+        return;
+    }
+    if !issuer_given {
+        problems.add("AUTH_ISSUER", "must be set outside development: the https URL of this service");
+    }
+    if issuer.is_some_and(|issuer| issuer.starts_with("http:")) && !is_local {
+        problems.add("AUTH_ISSUER", "a public issuer begins with https://");
+    }
+    if !has_master_keys {
+        problems.add("AUTH_MASTER_KEYS", "must be set outside development: make one with `openssl rand -base64 32`");
+    }
+}
+
+fn is_loopback(issuer: &str) -> bool {
+    url::Url::parse(issuer).is_ok_and(|url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    })
+}
+
+/// Every environment variable that a setting of any command reads.
+fn known_variables() -> Vec<String> {
+    let command = Settings::augment_args(crate::command::Cli::command());
+    let variables = command.get_arguments().filter_map(|argument| argument.get_env());
+    variables.map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+fn optional_address(value: &str) -> Result<Option<SocketAddr>, String> {
+    if value == "off" { Ok(None) } else { settings::socket_addr(value).map(Some) }
+}
+
+/// An issuer is served from the root of its host: its well-known documents could not be found otherwise.
+fn root_url(value: &str) -> Result<String, String> {
+    let issuer = settings::url(value)?;
+    match url::Url::parse(&issuer) {
+        Ok(url) if url.path() == "/" => Ok(issuer),
+        _ => Err("the issuer has no path: give the service a host name of its own".to_owned()),
+    }
+}
+
+/// A parser of durations within these bounds.
+fn within(least: Duration, most: Duration) -> impl Fn(&str) -> Result<Duration, String> {
+    move |value| {
+        let duration = settings::duration(value)?;
+        if (least..=most).contains(&duration) {
+            return Ok(duration);
+        }
+        let (least, most) = (humantime::format_duration(least), humantime::format_duration(most));
+        Err(format!("expected a duration from {least} to {most}"))
+    }
+}
+
+fn key_bits(value: &str) -> Result<usize, String> {
+    match value {
+        "2048" => Ok(2048),
+        "3072" => Ok(3072),
+        "4096" => Ok(4096),
+        _ => Err("expected 2048, 3072 or 4096".to_owned()),
+    }
+}
+
+fn password_min_length(value: &str) -> Result<usize, String> {
+    let length = value.parse().ok().filter(|length| (MIN_PASSWORD_LENGTH..=64).contains(length));
+    length.ok_or_else(|| format!("expected a number from {MIN_PASSWORD_LENGTH} to 64"))
+}

@@ -1,0 +1,142 @@
+//! The settings: the only place that reads the environment.
+//!
+//! [`Settings`] is how they are given, `check` finds all that is wrong with them at once, and a [`Config`] is what is left.
+
+mod check;
+mod settings;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+pub(crate) use self::settings::Settings;
+use crate::{account::HashCost, seal::Sealer, signing_key::Algorithm};
+
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// How strict the service is with its operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// A safe server for one machine: makes what it needs by itself, and assumes the client `first-party`.
+    Development,
+    /// Nothing is made up: what the operator has not given stops the start.
+    Production,
+    /// Production without the password grant (RFC 9700 §2.4).
+    Strict,
+}
+
+/// Everything the service needs to know before it starts.
+#[derive(Clone)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where `/metrics` is served, if at all.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The issuer identifier; none: `http://localhost` and the port that is listened on.
+    pub issuer: Option<String>,
+    /// How strict it is.
+    pub profile: Profile,
+    /// The database: `sqlite:…` or `postgres:…`.
+    pub database_url: SecretString,
+    /// The keys that seal secrets at rest.
+    pub sealer: Arc<Sealer>,
+    /// The first administrator's password; none: one is made and shown once.
+    pub bootstrap_admin_password: Option<SecretString>,
+    /// The protected resource that a fresh development database knows.
+    pub first_resource: String,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Browser origins that may call the token endpoint, besides those of the clients.
+    pub cors_origins: Vec<String>,
+    /// Whether `/docs` and `/openapi.json` are served.
+    pub docs: bool,
+    /// How long an access token lives.
+    pub access_token_lifetime: Duration,
+    /// A refresh token that is not used for this long ends.
+    pub refresh_idle_lifetime: Duration,
+    /// A session ends after this long.
+    pub refresh_absolute_lifetime: Duration,
+    /// How long a repeated refresh is taken for a lost answer; zero: never.
+    pub refresh_grace: Duration,
+    /// How long a verifier may rely on its copy of a status list.
+    pub status_list_ttl: Duration,
+    /// How long a signing key signs.
+    pub key_rotation_period: Duration,
+    /// How long a signing key is listed before it signs.
+    pub key_announce_period: Duration,
+    /// How the signing key signs.
+    pub signing_algorithm: Algorithm,
+    /// The size of a new RSA key.
+    pub signing_key_bits: usize,
+    /// The fewest characters of a new password.
+    pub password_min_length: usize,
+    /// What one password hash costs.
+    pub hash_cost: HashCost,
+}
+
+impl FromStr for Profile {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "development" => Ok(Self::Development),
+            "production" => Ok(Self::Production),
+            "strict" => Ok(Self::Strict),
+            _ => Err("expected development, production or strict".to_owned()),
+        }
+    }
+}
+
+impl Config {
+    /// A development server on a free loopback port that keeps everything in this directory.
+    pub fn development(data_dir: &Path) -> anyhow::Result<Self> {
+        make_private(data_dir)?;
+        Ok(Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            metrics_listen: None,
+            issuer: None,
+            profile: Profile::Development,
+            database_url: embedded(data_dir),
+            sealer: Arc::new(Sealer::keep_in(&data_dir.join("master.key"))?),
+            bootstrap_admin_password: None,
+            first_resource: "http://localhost:8081".to_owned(),
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            docs: true,
+            access_token_lifetime: Duration::from_mins(10),
+            refresh_idle_lifetime: 7 * DAY,
+            refresh_absolute_lifetime: 30 * DAY,
+            refresh_grace: Duration::from_secs(10),
+            status_list_ttl: Duration::from_secs(10),
+            key_rotation_period: 30 * DAY,
+            key_announce_period: HOUR,
+            signing_algorithm: Algorithm::Rs256,
+            signing_key_bits: 2048,
+            password_min_length: 15,
+            hash_cost: HashCost::default(),
+        })
+    }
+
+    /// The issuer, once the port is known.
+    pub(crate) fn issuer_at(&self, address: SocketAddr) -> String {
+        self.issuer.clone().unwrap_or_else(|| format!("http://localhost:{}", address.port()))
+    }
+}
+
+/// Makes the data directory for the service alone: it holds password hashes and, in development, the master key.
+fn make_private(data_dir: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)
+}
+
+fn embedded(data_dir: &Path) -> SecretString {
+    format!("sqlite:{}?mode=rwc", data_dir.join("auth.db").display()).into()
+}

@@ -1,0 +1,54 @@
+//! The resource owner's password (RFC 6749 §4.3): opt-in per client, and off in the strict profile (RFC 9700 §2.4).
+
+use zeroize::Zeroizing;
+
+use super::{GrantError, Grants, TokenSet, session};
+use crate::{
+    access::{self, AccessError, Limits, Wish},
+    account::LoginError,
+    audit::{LoginRefusal, Origin},
+    client::Client,
+    store::{resource, role, user},
+};
+
+/// Whatever is wrong with a login, this is all that is said.
+const REFUSED: &str = "the username or the password is wrong, or the account cannot be used";
+
+/// The parameters of RFC 6749 §4.3.2.
+pub(crate) struct Password {
+    pub(crate) username: String,
+    pub(crate) secret: Zeroizing<String>,
+    pub(crate) wish: Wish,
+}
+
+pub(super) async fn exchange(grants: &Grants, client: &Client, grant: Password, origin: &Origin) -> Result<TokenSet, GrantError> {
+    let login = grants.logins.log_in(&grant.username, &grant.secret, client.id(), origin).await?;
+    let user = login.user;
+    if user.must_change_password {
+        let refused = grants.logins.refuse(LoginRefusal::MustChangePassword, Some(&user.id), client.id(), origin).await;
+        return Err(refused.into());
+    }
+    let catalog = resource::catalog(&grants.store).await?;
+    let rights = role::rights(&grants.store, user::roles(&grants.store, &user.id).await?).await?;
+    let limits = Limits { scope: client.scope(), default_resource: client.default_resource() };
+    let access = match access::decide(&catalog, limits, &rights, &grant.wish) {
+        Ok(access) => access,
+        Err(error) => {
+            if error == AccessError::NoRights {
+                grants.logins.refuse(LoginRefusal::NoRights, Some(&user.id), client.id(), origin).await;
+            }
+            return Err(error.into());
+        }
+    };
+    session::open(grants, client, &user, rights.roles, access, origin).await
+}
+
+impl From<LoginError> for GrantError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Refused => Self::InvalidGrant(REFUSED),
+            LoginError::Busy(_) => Self::Busy,
+            LoginError::Store(error) => Self::Store(error),
+        }
+    }
+}

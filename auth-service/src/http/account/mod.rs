@@ -1,0 +1,5 @@
+//! The caller's own.
+
+mod profile;
+
+pub(super) use self::profile::ProfileApi;

@@ -1,0 +1,27 @@
+//! The issuer's own API is a protected resource like any other: the same guard, fed by its own key ring.
+
+use poem_openapi::{OAuthScopes, SecurityScheme};
+use shared::guard::Caller;
+
+/// The issuer's own scopes.
+#[derive(OAuthScopes)]
+pub(super) enum ApiScope {
+    /// See and change your own account
+    #[oai(rename = "account")]
+    Account,
+}
+
+/// The scopes as they stand in tokens; keep in step with [`ApiScope`].
+pub(super) mod scope {
+    pub(in crate::http) const ACCOUNT: &str = "account";
+}
+
+/// An access token for the issuer's own API.
+#[derive(SecurityScheme)]
+#[oai(
+    rename = "OAuth2",
+    ty = "oauth2",
+    flows(password(token_url = "/oauth2/token", scopes = "ApiScope")),
+    checker = "shared::guard::authenticate"
+)]
+pub(super) struct Authenticated(pub(super) Caller);

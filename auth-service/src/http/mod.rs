@@ -1,0 +1,91 @@
+//! The endpoints: this is the list of them.
+
+mod account;
+mod guarded;
+mod oauth;
+mod problem;
+
+use std::{sync::Arc, time::Duration};
+
+use poem::{Endpoint, EndpointExt, Response, Route};
+use poem_openapi::{OpenApi, OpenApiService, Tags};
+use shared::{
+    access_token::{AccessTokenVerifier, Revocations},
+    guard::Guard,
+    server::{docs::Docs, health::Health},
+};
+
+use self::oauth::{IntrospectionApi, JwksApi, MetadataApi, RevocationApi, StatusListApi, TokenApi};
+pub(crate) use self::oauth::{Metadata, shape_error};
+use crate::{
+    account::Profiles,
+    client,
+    config::Profile,
+    grant::Grants,
+    signing_key::KeyRing,
+    token::{Introspector, Revoker, StatusLists},
+};
+
+/// How the operations are grouped in the document.
+#[derive(Tags)]
+enum ApiTag {
+    /// Exchange grants for tokens.
+    Tokens,
+    /// What a client or a resource server needs to know about the issuer.
+    Discovery,
+    /// The caller's own account.
+    Account,
+}
+
+/// What the endpoints stand on.
+pub(crate) struct Domain {
+    pub(crate) profiles: Profiles,
+    pub(crate) grants: Grants,
+    pub(crate) revoker: Revoker,
+    pub(crate) introspector: Introspector,
+    pub(crate) lists: StatusLists,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) ring: Arc<KeyRing>,
+    /// How long verifiers may keep the key set.
+    pub(crate) jwks_max_age: Duration,
+    pub(crate) issuer: String,
+    pub(crate) profile: Profile,
+    pub(crate) docs: bool,
+}
+
+/// The endpoints, ready to be mounted, and the document that describes them.
+pub(crate) struct Routes<E> {
+    pub(crate) endpoint: E,
+    pub(crate) document: String,
+}
+
+/// THE list of endpoints.
+fn apis(domain: &Domain) -> impl OpenApi + 'static {
+    (
+        TokenApi {
+            grants: domain.grants.clone(),
+            assumed_client: (domain.profile == Profile::Development).then_some(client::FIRST_PARTY),
+        },
+        JwksApi { ring: Arc::clone(&domain.ring), max_age: domain.jwks_max_age },
+        RevocationApi { clients: domain.grants.clients.clone(), revoker: domain.revoker.clone() },
+        IntrospectionApi { clients: domain.grants.clients.clone(), introspector: domain.introspector.clone() },
+        StatusListApi { lists: domain.lists.clone() },
+        MetadataApi { metadata: Arc::clone(&domain.metadata) },
+        account::ProfileApi { profiles: domain.profiles.clone() },
+    )
+}
+
+/// Everything the service answers, before the network edge goes around it.
+pub(crate) fn routes(domain: &Domain, health: Health) -> Routes<impl Endpoint<Output = Response> + use<>> {
+    let service = OpenApiService::new(apis(domain), "auth-service", env!("CARGO_PKG_VERSION"))
+        .description("Logs people in and issues RS256-signed JWT access tokens (RFC 9068).");
+    let document = service.spec();
+    let docs = if domain.docs { Docs::new(document.clone(), &service.swagger_ui_html(), &[]) } else { Docs::off() };
+    let verifier = AccessTokenVerifier::with_local_keys(&*domain.issuer, &*domain.issuer, domain.ring.verification());
+    let lists = domain.lists.clone();
+    let verifier = verifier.revocations(Revocations::local(move |reference| lists.status(reference)));
+    let guard = Guard::new(verifier, "auth-service", None);
+    let api = Route::new().nest("/", oauth::keep_uncached(guard.protect(service)));
+    let endpoint = docs.mount(health.mount(api));
+    Routes { endpoint: endpoint.map_to_response(), document }
+}

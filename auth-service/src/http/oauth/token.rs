@@ -1,0 +1,170 @@
+//! The token endpoint (RFC 6749 §3.2).
+
+use poem::http::HeaderMap;
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    payload::{Form, Json},
+};
+use serde::Deserialize;
+use shared::{scope::Scope, server::context::RequestContext};
+use zeroize::Zeroizing;
+
+use super::{
+    client_auth::{self, DocumentedClient},
+    error::{ErrorCode, OAuthRefusal},
+    fields::{Fields, check_content_type},
+};
+use crate::{
+    access::Wish,
+    audit::Origin,
+    client::Credentials,
+    grant::{Grant, GrantType, Grants, Password, RefreshToken, TokenSet},
+    http::ApiTag,
+};
+
+/// The token endpoint.
+pub(in crate::http) struct TokenApi {
+    pub(in crate::http) grants: Grants,
+    /// The client of a password or refresh request that names none: only a development server assumes one.
+    pub(in crate::http) assumed_client: Option<&'static str>,
+}
+
+/// The parameters of every grant. An empty one is the same as none; unknown ones are passed over.
+#[derive(Object, Deserialize)]
+#[serde(try_from = "Fields")]
+struct TokenForm {
+    /// `password`, `client_credentials` or `refresh_token`
+    grant_type: Option<String>,
+    /// Who logs in (`password`)
+    username: Option<String>,
+    /// Their password (`password`)
+    #[oai(validator(max_length = 1024))]
+    password: Option<String>,
+    /// The refresh token (`refresh_token`)
+    refresh_token: Option<String>,
+    /// What the token should allow, separated by spaces; without it, everything at the client's default resource that the
+    /// subject's roles hold
+    scope: Option<String>,
+    /// The protected resource the token is for (RFC 8707)
+    resource: Option<String>,
+    /// The client, unless the Authorization header names it
+    client_id: Option<String>,
+    /// Its secret, unless the Authorization header holds it
+    client_secret: Option<String>,
+    #[oai(skip)]
+    further_resources: Vec<String>,
+}
+
+/// How the token endpoint grants.
+#[derive(ApiResponse)]
+enum Granted {
+    /// The grant was accepted (RFC 6749 §5.1).
+    #[oai(status = 200)]
+    Issued(Json<TokenResponse>, #[oai(header = "Cache-Control")] String, #[oai(header = "Pragma")] String),
+}
+
+/// Tokens (RFC 6749 §5.1).
+#[derive(Object)]
+struct TokenResponse {
+    /// An RS256-signed JWT after RFC 9068; clients treat it as opaque.
+    access_token: String,
+    /// `Bearer`
+    token_type: String,
+    /// Seconds until the access token ends.
+    expires_in: i64,
+    /// What the access token allows: perhaps less than was asked for.
+    scope: String,
+    /// Good for the next tokens, once (RFC 6749 §6): every use gives the next one.
+    #[oai(skip_serializing_if_is_none)]
+    refresh_token: Option<String>,
+}
+
+#[OpenApi(tag = "ApiTag::Tokens")]
+impl TokenApi {
+    /// Exchange a grant for tokens
+    ///
+    /// The client shows its credentials by HTTP Basic or in the body; a public client shows its `client_id` only.
+    #[oai(path = "/oauth2/token", method = "post", operation_id = "token")]
+    async fn token(
+        &self,
+        _client: DocumentedClient,
+        context: RequestContext,
+        headers: &HeaderMap,
+        form: Form<TokenForm>,
+    ) -> Result<Granted, OAuthRefusal> {
+        check_content_type(headers).map_err(OAuthRefusal::invalid_request)?;
+        let (credentials, grant) = self.read(headers, form.0)?;
+        let origin = Origin::request(&context);
+        let client = self.grants.clients.authenticate(&credentials, &origin).await?;
+        let tokens = self.grants.exchange(&client, grant, &origin).await?;
+        Ok(tokens.into())
+    }
+
+    fn read(&self, headers: &HeaderMap, form: TokenForm) -> Result<(Credentials, Grant), OAuthRefusal> {
+        let grant_type = form.grant_type.ok_or_else(|| OAuthRefusal::invalid_request("grant_type is missing"))?;
+        let grant_type = GrantType::named(&grant_type)
+            .ok_or_else(|| OAuthRefusal::bad_request(ErrorCode::UnsupportedGrantType, "there is no such grant type here"))?;
+        let secret = form.client_secret.map(Zeroizing::new);
+        let assumed = match grant_type {
+            GrantType::Password | GrantType::RefreshToken => self.assumed_client,
+            GrantType::ClientCredentials => None,
+        };
+        let credentials = client_auth::read(headers, form.client_id, secret, assumed)?;
+        let wish =
+            Wish { scope: read_scope(form.scope)?, resources: form.resource.into_iter().chain(form.further_resources).collect() };
+        let missing = |name: &str| OAuthRefusal::invalid_request(&format!("{name} is missing"));
+        let grant = match grant_type {
+            GrantType::Password => Grant::Password(Password {
+                username: form.username.ok_or_else(|| missing("username"))?,
+                secret: Zeroizing::new(form.password.ok_or_else(|| missing("password"))?),
+                wish,
+            }),
+            GrantType::ClientCredentials => Grant::ClientCredentials(wish),
+            GrantType::RefreshToken => Grant::RefreshToken(RefreshToken {
+                token: Zeroizing::new(form.refresh_token.ok_or_else(|| missing("refresh_token"))?),
+                wish,
+            }),
+        };
+        Ok((credentials, grant))
+    }
+}
+
+fn read_scope(scope: Option<String>) -> Result<Option<Scope>, OAuthRefusal> {
+    let parsed = scope.map(|scope| scope.parse()).transpose();
+    parsed.map_err(|error: shared::scope::ScopeError| OAuthRefusal::bad_request(ErrorCode::InvalidScope, &error.to_string()))
+}
+
+impl TryFrom<Fields> for TokenForm {
+    type Error = &'static str;
+
+    fn try_from(mut fields: Fields) -> Result<Self, &'static str> {
+        let mut resources = fields.many("resource").into_iter();
+        let form = Self {
+            grant_type: fields.one("grant_type")?,
+            username: fields.one("username")?,
+            password: fields.one("password")?,
+            refresh_token: fields.one("refresh_token")?,
+            scope: fields.one("scope")?,
+            resource: resources.next(),
+            client_id: fields.one("client_id")?,
+            client_secret: fields.one("client_secret")?,
+            further_resources: resources.collect(),
+        };
+        fields.finish()?;
+        Ok(form)
+    }
+}
+
+impl From<TokenSet> for Granted {
+    fn from(tokens: TokenSet) -> Self {
+        let TokenSet { access_token, refresh_token } = tokens;
+        let body = TokenResponse {
+            access_token: access_token.value,
+            token_type: "Bearer".to_owned(),
+            expires_in: access_token.expires_in,
+            scope: access_token.scope.to_string(),
+            refresh_token: refresh_token.map(|token| token.to_string()),
+        };
+        Self::Issued(Json(body), "no-store".to_owned(), "no-cache".to_owned())
+    }
+}

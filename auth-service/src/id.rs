@@ -1,0 +1,40 @@
+//! Identifiers: a prefix that says of what, and a `UUIDv7`.
+
+use uuid::Uuid;
+
+/// The prefix of users. No client may have an identifier that begins with it, so that none can pass for a user.
+pub(crate) const USER: &str = "usr_";
+
+/// A new identifier for a user.
+pub(crate) fn user() -> String {
+    with_prefix(USER)
+}
+
+/// A new identifier for an audit event.
+pub(crate) fn audit_event() -> String {
+    with_prefix("evt_")
+}
+
+/// A new identifier for a session.
+pub(crate) fn session() -> String {
+    with_prefix("ses_")
+}
+
+/// A new identifier for a client secret: of its row, not the secret.
+pub(crate) fn client_secret() -> String {
+    with_prefix("sec_")
+}
+
+/// A new identifier for a status list: random, for it goes to strangers.
+pub(crate) fn status_list() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// A new identifier for an access token: random, for it goes to strangers and should not tell when it was made.
+pub(crate) fn access_token() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+fn with_prefix(prefix: &str) -> String {
+    format!("{prefix}{}", Uuid::now_v7().simple())
+}

@@ -1,0 +1,39 @@
+//! Logs people in and issues access tokens that anyone can verify.
+//!
+//! In the order a request travels: `http` reads it and answers; `client` says which application asks, `grant` what it
+//! shows for a token, `account` whether a person is who they say, `access` what they may have; `token` issues it with a
+//! key of `signing_key`; `store` keeps it all, and `audit` the record of it. [`App`] puts the parts together after a
+//! [`Config`]; `command` is the same domain at the command line.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on should stop"))]
+
+mod access;
+mod account;
+mod app;
+mod audit;
+mod client;
+mod clock;
+pub mod command;
+mod config;
+mod first_content;
+mod grant;
+mod http;
+mod id;
+mod operator;
+mod seal;
+mod secret;
+mod signing_key;
+mod store;
+mod token;
+mod upkeep;
+
+use self::store::StoreError;
+
+pub use self::{
+    account::HashCost,
+    app::App,
+    client::{Kind as ClientKind, NewClient},
+    config::{Config, Profile},
+    operator::{KeyPlan, Operator},
+    seal::Sealer,
+    signing_key::Algorithm,
+};

@@ -1,0 +1,15 @@
+//! The schema, as numbered steps that are never edited once released. Steps import nothing from the tables beside them.
+
+mod m0001_first;
+
+use sea_orm_migration::prelude::*;
+
+/// Every step, in order.
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_first::Migration)]
+    }
+}

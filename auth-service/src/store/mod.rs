@@ -1,0 +1,52 @@
+//! What is kept, one file per table: the row, and the verbs on it, each of which happens wholly or not at all.
+
+pub(crate) mod audit_event;
+pub(crate) mod client;
+mod migration;
+pub(crate) mod refresh_token;
+pub(crate) mod resource;
+pub(crate) mod role;
+pub(crate) mod session;
+pub(crate) mod setting;
+pub(crate) mod signing_key;
+pub(crate) mod status_list;
+pub(crate) mod user;
+
+use sea_orm::DbErr;
+use shared::database::{Database, DatabaseError};
+
+pub(crate) use self::{
+    audit_event::Model as AuditEvent,
+    client::{Client, Model as ClientRow},
+    resource::Catalog,
+    role::Rights,
+    signing_key::Model as SigningKeyRow,
+    user::{Model as User, Stored},
+};
+/// The database could not do it: it is away, busy or broken. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[error("the database could not do it")]
+pub(crate) struct StoreError(#[from] DbErr);
+
+/// The service's own database.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Connects, and brings the schema up to date.
+    pub(crate) async fn open(url: &str, pool_size: u32) -> Result<Self, DatabaseError> {
+        Ok(Self { database: Database::open::<migration::Migrator>(url, pool_size).await? })
+    }
+
+    /// Asks the database for a sign of life.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        Ok(self.database.ping().await?)
+    }
+
+    /// Closes every connection.
+    pub(crate) async fn close(self) -> Result<(), StoreError> {
+        Ok(self.database.close().await?)
+    }
+}

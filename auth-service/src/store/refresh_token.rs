@@ -1,0 +1,86 @@
+//! `refresh_token`: the links of a family.
+
+use sea_orm::{ConnectionTrait, IntoActiveModel, QuerySelect, entity::prelude::*, sea_query::SelectStatement};
+
+use super::{Store, StoreError, session, status_list::Place};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "refresh_token")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) session_id: String,
+    /// Orders the links without a clock.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) seq: i32,
+    /// SHA-256 of the token; a session without refreshing has one link, without digest.
+    pub(crate) digest: Option<String>,
+    pub(crate) issued_at: i64,
+    pub(crate) expires_at: i64,
+    pub(crate) consumed_at: Option<i64>,
+    /// Where the access token that was issued with the link can be revoked, while it lives.
+    pub(crate) list_id: String,
+    pub(crate) place: i32,
+    pub(crate) access_expires_at: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// The link of that digest and its session.
+pub(crate) async fn by_digest(store: &Store, digest: &str) -> Result<Option<(Model, session::Model)>, StoreError> {
+    let reader = store.database.reader();
+    let Some(link) = Entity::find().filter(Column::Digest.eq(digest)).one(reader).await? else { return Ok(None) };
+    let session = session::by_id(store, &link.session_id).await?;
+    Ok(session.map(|session| (link, session)))
+}
+
+/// The link that came of this one.
+pub(crate) async fn successor_of(store: &Store, link: &Model) -> Result<Option<Model>, StoreError> {
+    Ok(Entity::find_by_id((link.session_id.clone(), link.seq + 1)).one(store.database.reader()).await?)
+}
+
+/// Notes that another access token was issued with a link, at the same place as the first: it may live longer.
+pub(crate) async fn prolong(store: &Store, link: &Model, access_expires_at: i64) -> Result<(), StoreError> {
+    Entity::update_many()
+        .col_expr(Column::AccessExpiresAt, Expr::value(access_expires_at))
+        .filter(Column::SessionId.eq(&link.session_id))
+        .filter(Column::Seq.eq(link.seq))
+        .filter(Column::AccessExpiresAt.lt(access_expires_at))
+        .exec(store.database.writer())
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn insert(connection: &impl ConnectionTrait, link: Model) -> Result<(), StoreError> {
+    Entity::insert(link.into_active_model()).exec_without_returning(connection).await?;
+    Ok(())
+}
+
+/// Marks a link as used; false if it was.
+pub(super) async fn consume(connection: &impl ConnectionTrait, link: &Model, now: i64) -> Result<bool, StoreError> {
+    let consumed = Entity::update_many()
+        .col_expr(Column::ConsumedAt, Expr::value(now))
+        .filter(Column::SessionId.eq(&link.session_id))
+        .filter(Column::Seq.eq(link.seq))
+        .filter(Column::ConsumedAt.is_null())
+        .exec(connection)
+        .await?;
+    Ok(consumed.rows_affected == 1)
+}
+
+/// The places of these sessions' access tokens that are still alive.
+pub(super) async fn living_places(
+    connection: &impl ConnectionTrait,
+    sessions: SelectStatement,
+    now: i64,
+) -> Result<Vec<Place>, StoreError> {
+    let places: Vec<(String, i32)> = Entity::find()
+        .select_only()
+        .columns([Column::ListId, Column::Place])
+        .filter(Column::SessionId.in_subquery(sessions))
+        .filter(Column::AccessExpiresAt.gt(now))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(places.into_iter().map(|(list_id, place)| Place { list_id, place }).collect())
+}

@@ -1,0 +1,218 @@
+//! `session`: one login at one client, which is a family of refresh tokens (`refresh_token` beside it).
+//!
+//! Whoever changes a family takes the row of its session first. So a refresh, a logout and a change of password that come
+//! at once happen one after the other, and what comes after an end finds the end.
+
+use sea_orm::{DatabaseTransaction, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::Query};
+
+use super::{
+    AuditEvent, Store, StoreError, audit_event, client,
+    refresh_token::{self, Model as Link},
+    status_list, user,
+};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "session")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: String,
+    pub(crate) user_id: String,
+    pub(crate) client_id: String,
+    /// The audience of the family's tokens.
+    pub(crate) resource_id: String,
+    /// What was granted at the login, separated by spaces.
+    pub(crate) scope: String,
+    pub(crate) device: Option<String>,
+    pub(crate) ip: String,
+    /// The user's generation at the login.
+    pub(crate) generation: i64,
+    pub(crate) created_at: i64,
+    pub(crate) last_used_at: i64,
+    pub(crate) expires_at: i64,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) ended_why: Option<Ended>,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::None)")]
+pub(crate) enum Ended {
+    /// Its client revoked it (RFC 7009).
+    #[sea_orm(string_value = "revoked")]
+    Revoked,
+    /// A refresh token came that had been used before.
+    #[sea_orm(string_value = "reused")]
+    Reused,
+    /// The person or an administrator ended it.
+    #[sea_orm(string_value = "logged_out")]
+    LoggedOut,
+    /// The person has another password.
+    #[sea_orm(string_value = "password_changed")]
+    PasswordChanged,
+    /// The account was disabled.
+    #[sea_orm(string_value = "user_disabled")]
+    UserDisabled,
+    /// The client was disabled.
+    #[sea_orm(string_value = "client_disabled")]
+    ClientDisabled,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What came of exchanging a refresh token for its successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    /// The successor is the family's one living link.
+    Rotated,
+    /// Somebody was quicker: the token was used, or the family ended.
+    Lost,
+}
+
+/// Which sessions to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which<'a> {
+    /// This one.
+    One(&'a str),
+    /// Every one of a user.
+    OfUser(&'a str),
+    /// Every one at a client.
+    OfClient(&'a str),
+}
+
+/// Opens a session with its first link, and records the login; false if the user was changed or disabled since they
+/// proved who they are, or the client since it did.
+pub(crate) async fn open(
+    store: &Store,
+    session: Model,
+    client_generation: i64,
+    first: Link,
+    event: AuditEvent,
+) -> Result<bool, StoreError> {
+    let transaction = store.database.begin().await?;
+    let holder = user::Entity::find_by_id(&session.user_id)
+        .filter(user::Column::Generation.eq(session.generation))
+        .filter(user::Column::State.eq(user::State::Active))
+        .lock_shared()
+        .one(&transaction)
+        .await?;
+    let at_client = client::Entity::find_by_id(&session.client_id)
+        .filter(client::Column::Generation.eq(client_generation))
+        .filter(client::Column::State.eq(client::State::Active))
+        .lock_shared()
+        .one(&transaction)
+        .await?;
+    if holder.is_none() || at_client.is_none() {
+        return Ok(false);
+    }
+    Entity::insert(session.into_active_model()).exec_without_returning(&transaction).await?;
+    refresh_token::insert(&transaction, first).await?;
+    audit_event::insert(&transaction, event).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// The session of that identifier.
+pub(crate) async fn by_id(store: &Store, id: &str) -> Result<Option<Model>, StoreError> {
+    Ok(Entity::find_by_id(id).one(store.database.reader()).await?)
+}
+
+/// The sessions of a user that have neither ended nor expired, the latest used first.
+pub(crate) async fn live_of_user(store: &Store, user_id: &str, now: i64) -> Result<Vec<Model>, StoreError> {
+    Ok(Entity::find()
+        .filter(Column::UserId.eq(user_id))
+        .filter(Column::EndedAt.is_null())
+        .filter(Column::ExpiresAt.gt(now))
+        .order_by_desc(Column::LastUsedAt)
+        .all(store.database.reader())
+        .await?)
+}
+
+/// Consumes a link and adds its successor, in one step that succeeds for one caller only, and records it.
+///
+/// The user's state and generation are compared inside that step, so that a disabling or a change of password wins every
+/// race against a refresh.
+pub(crate) async fn rotate(
+    store: &Store,
+    consumed: &Link,
+    successor: Link,
+    ip: &str,
+    event: AuditEvent,
+) -> Result<Rotation, StoreError> {
+    let now = successor.issued_at;
+    let transaction = store.database.begin().await?;
+    let of_user = |column: user::Column| {
+        Query::select()
+            .column(column)
+            .from(user::Entity)
+            .and_where(Expr::col((user::Entity, user::Column::Id)).equals((Entity, Column::UserId)))
+            .to_owned()
+    };
+    let held = Entity::update_many()
+        .col_expr(Column::LastUsedAt, Expr::value(now))
+        .col_expr(Column::Ip, Expr::value(ip))
+        .filter(Column::Id.eq(&consumed.session_id))
+        .filter(Column::EndedAt.is_null())
+        .filter(Expr::col(Column::Generation).eq(Expr::SubQuery(None, Box::new(of_user(user::Column::Generation).into()))))
+        .filter(Expr::value(user::State::Active).eq(Expr::SubQuery(None, Box::new(of_user(user::Column::State).into()))))
+        .exec(&transaction)
+        .await?;
+    if held.rows_affected == 0 || !refresh_token::consume(&transaction, consumed, now).await? {
+        return Ok(Rotation::Lost);
+    }
+    refresh_token::insert(&transaction, successor).await?;
+    audit_event::insert(&transaction, event).await?;
+    transaction.commit().await?;
+    Ok(Rotation::Rotated)
+}
+
+/// Ends sessions and revokes their living access tokens, and records it; says how many ended.
+pub(crate) async fn end(store: &Store, which: Which<'_>, why: Ended, now: i64, event: AuditEvent) -> Result<u64, StoreError> {
+    let transaction = store.database.begin().await?;
+    let ended = end_within(&transaction, which, why, now).await?;
+    if ended > 0 {
+        audit_event::insert(&transaction, event).await?;
+        transaction.commit().await?;
+    }
+    Ok(ended)
+}
+
+/// Ends sessions within the transaction of the change that ends them.
+pub(super) async fn end_within(
+    transaction: &DatabaseTransaction,
+    which: Which<'_>,
+    why: Ended,
+    now: i64,
+) -> Result<u64, StoreError> {
+    let chosen = || match which {
+        Which::One(id) => Column::Id.eq(id),
+        Which::OfUser(user) => Column::UserId.eq(user),
+        Which::OfClient(client) => Column::ClientId.eq(client),
+    };
+    // The rows are taken by the update; the links are read after it, when no refresh can add one any more.
+    let ended = Entity::update_many()
+        .col_expr(Column::EndedAt, Expr::value(now))
+        .col_expr(Column::EndedWhy, Expr::value(why))
+        .filter(chosen())
+        .filter(Column::EndedAt.is_null())
+        .exec(transaction)
+        .await?;
+    let sessions = Query::select().column(Column::Id).from(Entity).and_where(chosen()).take();
+    let places = refresh_token::living_places(transaction, sessions, now).await?;
+    status_list::revoke(transaction, &places, now).await?;
+    Ok(ended.rows_affected)
+}
+
+/// Forgets a batch of sessions that ended or expired before `before`; their links go with them.
+pub(crate) async fn purge(store: &Store, before: i64, batch: u64) -> Result<u64, StoreError> {
+    let writer = store.database.writer();
+    let old: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::ExpiresAt.lt(before))
+        .limit(batch)
+        .into_tuple()
+        .all(writer)
+        .await?;
+    Ok(Entity::delete_many().filter(Column::Id.is_in(old)).exec(writer).await?.rows_affected)
+}

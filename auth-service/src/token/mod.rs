@@ -1,0 +1,15 @@
+//! Tokens: what the issuer signs, and for how long it stands.
+
+mod access_token;
+mod introspection;
+mod places;
+mod revocation;
+mod status_list;
+
+pub(crate) use self::{
+    access_token::{AccessToken, Issuer, Subject},
+    introspection::Introspector,
+    places::Places,
+    revocation::{RevocationError, Revoker},
+    status_list::StatusLists,
+};

@@ -1,0 +1,116 @@
+//! Periodic work: following the signing keys, announcing the next one, forgetting what has ended.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::server::cors::AllowedOrigins;
+use tokio::{task::JoinHandle, time::MissedTickBehavior};
+
+use crate::{
+    clock,
+    http::Metadata,
+    seal::Sealer,
+    signing_key::{KeyRing, Rotator},
+    store::{Store, StoreError, client, resource, session, status_list},
+    token::StatusLists,
+};
+
+/// How often the keys are read: a change on one replica is seen by the others within this time.
+const FOLLOW: Duration = Duration::from_secs(2);
+/// How often it is looked whether something is to be done.
+const PURGE: Duration = Duration::from_mins(1);
+/// Ended sessions are kept this long, so that a person can see what happened, and a replay is told from an unknown token.
+const KEEP_ENDED: i64 = 7 * 24 * 3600;
+/// How many sessions are forgotten at a time, so that nobody waits long for the writer.
+const BATCH: u64 = 500;
+
+/// What the work is done on.
+pub(crate) struct Upkeep {
+    pub(crate) store: Store,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) ring: Arc<KeyRing>,
+    pub(crate) rotator: Rotator,
+    pub(crate) lists: StatusLists,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) origins: AllowedOrigins,
+    /// The origins of the settings, which no client can take away.
+    pub(crate) configured_origins: Vec<String>,
+}
+
+/// Periodic work that ends when this is dropped.
+pub(crate) struct Running(Vec<JoinHandle<()>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Upkeep {
+    /// Starts the work.
+    pub(crate) fn start(self) -> Running {
+        let this = Arc::new(self);
+        let (keys, purging) = (Arc::clone(&this), this);
+        Running(vec![
+            tokio::spawn(async move {
+                let mut ticks = ticks(FOLLOW.min(keys.rotator.lifecycle.announce / 4));
+                loop {
+                    ticks.tick().await;
+                    keys.follow().await;
+                }
+            }),
+            tokio::spawn(async move {
+                let mut ticks = ticks(PURGE);
+                loop {
+                    ticks.tick().await;
+                    purging.purge().await;
+                }
+            }),
+        ])
+    }
+
+    /// Takes up what operators have changed: resources and scopes for the metadata, origins for browsers.
+    pub(crate) async fn follow_settings(&self) -> Result<(), StoreError> {
+        self.metadata.publish(&resource::catalog(&self.store).await?);
+        let registered = client::cors_origins(&self.store).await?;
+        self.origins.replace(self.configured_origins.iter().cloned().chain(registered));
+        Ok(())
+    }
+
+    async fn follow(&self) {
+        self.lists.follow().await;
+        if let Err(error) = self.follow_settings().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Resources and clients could not be followed");
+        }
+        let kept_up = self.rotator.keep_up(clock::now()).await;
+        let reloaded = self.ring.reload(&self.store, &self.sealer).await;
+        for error in [kept_up, reloaded].into_iter().filter_map(Result::err) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "The signing keys could not be followed; the known ones go on"
+            );
+        }
+    }
+
+    async fn purge(&self) {
+        let now = clock::now();
+        if let Err(error) = status_list::purge(&self.store, now).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Ended status lists could not be forgotten");
+        }
+        loop {
+            match session::purge(&self.store, now - KEEP_ENDED, BATCH).await {
+                Ok(purged) if purged >= BATCH => tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "Ended sessions could not be forgotten");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn ticks(period: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

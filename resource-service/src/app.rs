@@ -1,0 +1,143 @@
+//! Puts the parts together: connects, migrates, follows the issuer, mounts the routes, binds and runs.
+
+use std::net::SocketAddr;
+
+use crate::{
+    Config, Profile,
+    document::Documents,
+    health,
+    http::{self, About},
+    store::migration::Migrator,
+};
+use anyhow::Context;
+use futures_util::FutureExt;
+use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::Method};
+use secrecy::ExposeSecret;
+use shared::{
+    access_token::{AccessTokenVerifier, IssuerKeys, Revocations},
+    database::Database,
+    guard::Guard,
+    server::{
+        cors::{AllowedOrigins, Cors},
+        edge::Edge,
+        listener::Listener,
+        metrics::Metrics,
+        routes::Routes,
+    },
+};
+
+const POOL_SIZE: u32 = 10;
+/// The `realm` of every challenge.
+const REALM: &str = "documents";
+
+/// The service, bound to its address and ready to run.
+pub struct App {
+    url: String,
+    document: String,
+    listener: Listener,
+    service: BoxEndpoint<'static, Response>,
+    metrics_listener: Option<Listener>,
+    metrics: Metrics,
+    database: Database,
+}
+
+impl App {
+    /// Binds the address of the settings and gets everything ready.
+    ///
+    /// It waits for its database, but not for its issuer: that is followed in the background, and until its keys are
+    /// there, requests are answered with 503.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let listener = bind(config.listen).await?;
+        Self::start_on(listener, config).await
+    }
+
+    /// Gets everything ready behind a socket that is bound already.
+    pub async fn start_on(listener: Listener, config: Config) -> anyhow::Result<Self> {
+        let metrics = Metrics::new();
+        let listener = listener.trusting(config.trusted_proxies.clone()).metrics(&metrics);
+        let metrics_listener = match config.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        make_private(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
+        let database = Database::open::<Migrator>(config.database_url().expose_secret(), POOL_SIZE).await?;
+        let keys = IssuerKeys::builder(&config.issuer)
+            .connect_to(config.issuer_connect_to.clone())
+            .keep_in(Some(config.data_dir.clone()))
+            .max_stale(config.keys_max_stale)
+            .start()?;
+        let revocations = Revocations::following(&keys)
+            .max_stale(config.revocations_max_stale)
+            .when_stale(config.revocations_when_stale)
+            .start();
+
+        let url = local_url(listener.local_addr());
+        let id = config.id_at(listener.local_addr());
+        let verifier = AccessTokenVerifier::following(keys.clone(), &id).revocations(revocations.clone());
+        let guard = Guard::new(verifier, REALM, http::metadata_url(&id));
+        let documents = Documents::new(database.clone(), config.documents_per_owner);
+        let about = About { id, issuer: config.issuer.clone(), has_docs: config.docs };
+        let api = http::api(&about, &documents);
+        let document = http::document(&api, &about.issuer);
+        let edge = edge(&config, &about, &document, metrics.clone())?;
+        let routes = http::routes(api, &about, guard, health::checks(&database, keys, revocations));
+        let service = edge.wrap(routes).boxed();
+        Ok(Self { url, document, listener, service, metrics_listener, metrics, database })
+    }
+
+    /// Where the service can be reached on this machine.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where its metrics can be reached on this machine, if it serves them.
+    pub fn metrics_url(&self) -> Option<String> {
+        self.metrics_listener.as_ref().map(|listener| format!("{}/metrics", local_url(listener.local_addr())))
+    }
+
+    /// The document that `/openapi.json` serves.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+
+    /// Serves until `shutdown` is done, then finishes what is in flight.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let shutdown = shutdown.shared();
+        let metrics = async {
+            match self.metrics_listener {
+                Some(listener) => listener.serve(self.metrics.endpoint(), shutdown.clone()).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(self.listener.serve(self.service, shutdown.clone()), metrics)?;
+        self.database.close().await.context("the database was not closed properly")
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<Listener> {
+    Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Makes a directory that only its owner may look into, unless there is one.
+fn make_private(directory: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+fn edge(config: &Config, about: &About, document: &str, metrics: Metrics) -> anyhow::Result<Edge> {
+    Ok(Edge {
+        routes: Routes::from_document(document)?.with(&http::metadata_path(&about.id), &[Method::GET]),
+        trusted_proxies: config.trusted_proxies.clone(),
+        cors: Cors {
+            allowed: AllowedOrigins::new(config.cors_origins.clone(), config.profile == Profile::Development),
+            public_paths: http::public_paths(about),
+        },
+        metrics,
+        hsts: about.id.starts_with("https:"),
+        ..Edge::default()
+    })
+}
+
+fn local_url(address: SocketAddr) -> String {
+    format!("http://localhost:{}", address.port())
+}

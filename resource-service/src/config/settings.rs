@@ -1,0 +1,84 @@
+//! The flags and the environment variables.
+#![expect(clippy::doc_markdown, reason = "the help texts are read in a terminal, where backticks and brackets are noise")]
+
+use std::path::PathBuf;
+
+use clap::Args;
+use shared::server::telemetry;
+
+use super::DOCUMENTS_PER_OWNER;
+
+/// The command line's and the environment's way of giving a [`Config`].
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Settings {
+    /// Address and port to listen on
+    #[arg(long, env = "RESOURCE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    pub(crate) listen: String,
+
+    /// Address and port that serve /metrics, or `off`
+    #[arg(long, env = "RESOURCE_METRICS_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9081")]
+    pub(super) metrics_listen: String,
+
+    /// Who this service is: the URL that access tokens must name as their audience [default in development:
+    /// http://localhost:<port of --listen>]
+    #[arg(long, env = "RESOURCE_ID", value_name = "URL")]
+    pub(super) id: Option<String>,
+
+    /// The issuer whose access tokens are accepted [default in development: http://localhost:8080]
+    #[arg(long, env = "RESOURCE_ISSUER", value_name = "URL")]
+    pub(super) issuer: Option<String>,
+
+    /// Reach the issuer at this host and port instead of those in its name, such as `auth-service:8080` inside a
+    /// container network; its name stays the same
+    #[arg(long, env = "RESOURCE_ISSUER_CONNECT_TO", value_name = "HOST:PORT")]
+    pub(super) issuer_connect_to: Option<String>,
+
+    /// How long the issuer's keys count while it cannot be asked again
+    #[arg(long, env = "RESOURCE_KEYS_MAX_STALE", value_name = "DURATION", default_value = "1h")]
+    pub(super) keys_max_stale: String,
+
+    /// How old the issuer's lists of revoked tokens may be before --revocations-when-stale decides
+    #[arg(long, env = "RESOURCE_REVOCATIONS_MAX_STALE", value_name = "DURATION", default_value = "5m")]
+    pub(super) revocations_max_stale: String,
+
+    /// What happens to a good token of which nobody can tell for now whether it was revoked: accept, or refuse (503)
+    #[arg(long, env = "RESOURCE_REVOCATIONS_WHEN_STALE", value_name = "ACCEPT|REFUSE", default_value = "accept")]
+    pub(super) revocations_when_stale: String,
+
+    /// development (assumes an issuer beside it) or production (refuses to start half-configured)
+    #[arg(long, env = "RESOURCE_PROFILE", default_value = "development")]
+    pub(super) profile: String,
+
+    /// Directory for the embedded database and the issuer's keys, which outlive a restart
+    #[arg(long, env = "RESOURCE_DATA_DIR", value_name = "DIR", default_value = "./data/resource")]
+    pub(super) data_dir: PathBuf,
+
+    /// The database: postgres://user:password@host/name or sqlite:path [default: SQLite in the data directory]
+    #[arg(long, env = "RESOURCE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(super) database_url: Option<String>,
+
+    /// File that holds the database URL
+    #[arg(long, env = "RESOURCE_DATABASE_URL_FILE", value_name = "FILE")]
+    pub(super) database_url_file: Option<PathBuf>,
+
+    /// Networks of the proxies whose X-Forwarded-For is believed, separated by commas
+    #[arg(long, env = "RESOURCE_TRUSTED_PROXIES", value_name = "NETWORKS", default_value = "", hide_default_value = true)]
+    pub(super) trusted_proxies: String,
+
+    /// Browser origins that may call this service, separated by commas; development also lets any loopback origin in
+    #[arg(long, env = "RESOURCE_CORS_ORIGINS", value_name = "ORIGINS", default_value = "", hide_default_value = true)]
+    pub(super) cors_origins: String,
+
+    /// Swagger UI at /docs and the document at /openapi.json: on or off [default: on in development, else off]
+    #[arg(long, env = "RESOURCE_DOCS", value_name = "ON|OFF")]
+    pub(super) docs: Option<String>,
+
+    /// The most documents that one owner may have
+    #[arg(long, env = "RESOURCE_DOCUMENTS_PER_OWNER", value_name = "NUMBER", default_value_t = DOCUMENTS_PER_OWNER.to_string())]
+    pub(super) documents_per_owner: String,
+
+    /// What to log, in the form of tracing's EnvFilter
+    #[arg(long, env = "RESOURCE_LOG", value_name = "FILTER", default_value = telemetry::DEFAULT_FILTER)]
+    pub(crate) log: String,
+}

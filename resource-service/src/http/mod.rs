@@ -1,0 +1,131 @@
+//! The list of endpoints.
+
+mod admin;
+mod authenticated;
+mod documents;
+mod entity_tag;
+mod json_string;
+mod me;
+mod metadata;
+mod paging;
+mod problem;
+
+use poem::{Route, get};
+use poem_openapi::{OpenApiService, Tags};
+use shared::{
+    guard::Guard,
+    server::{docs::Docs, health::Health},
+};
+use time::OffsetDateTime;
+use url::Url;
+
+use self::{
+    admin::AdminApi,
+    authenticated::{ApiScope, Authenticated, TOKEN_URL},
+    documents::DocumentsApi,
+    me::MeApi,
+    metadata::{MetadataApi, WELL_KNOWN},
+};
+use crate::document::Documents;
+
+pub(crate) use self::metadata::{metadata_path, metadata_url};
+
+/// What the API is called.
+pub(crate) const TITLE: &str = "Documents";
+
+const DESCRIPTION: &str = "\
+Documents, each with one owner. An access token of the issuer opens them: press *Authorize*, log in with a user name and a \
+password, and try. Everything that is refused is a problem after RFC 9457; its `request_id` is what to name when asking \
+for help.";
+
+/// The parts of the API, as the documentation groups them.
+#[derive(Tags)]
+enum ApiTag {
+    /// Who is calling
+    Caller,
+    /// Documents of your own
+    Documents,
+    /// For administrators
+    Administration,
+    /// How this service describes itself to programs
+    Discovery,
+}
+
+/// The API of this service.
+pub(crate) type Api = OpenApiService<(MeApi, DocumentsApi, AdminApi, MetadataApi), ()>;
+
+/// What the endpoints need to know of the service around them.
+pub(crate) struct About {
+    /// The identifier of this resource.
+    pub id: String,
+    /// The issuer it trusts.
+    pub issuer: String,
+    /// Whether it serves its documentation.
+    pub has_docs: bool,
+}
+
+/// Every operation of the API: a new one is a file and a line.
+pub(crate) fn api(about: &About, documents: &Documents) -> Api {
+    let base = base_path(&about.id);
+    let operations = (
+        MeApi,
+        DocumentsApi::new(documents.clone(), format!("{base}/documents")),
+        AdminApi::new(documents.clone(), format!("{base}/admin/documents")),
+        MetadataApi::new(about),
+    );
+    let api = OpenApiService::new(operations, TITLE, env!("CARGO_PKG_VERSION")).description(DESCRIPTION);
+    // Where the document names no server, Swagger UI calls the one it came from.
+    if base.is_empty() { api } else { api.server(base) }
+}
+
+/// The `OpenAPI` document, with the issuer's token endpoint where Swagger UI looks for it.
+pub(crate) fn document(api: &Api, issuer: &str) -> String {
+    with_token_endpoint(&api.spec(), issuer)
+}
+
+fn with_token_endpoint(text: &str, issuer: &str) -> String {
+    text.replace(TOKEN_URL, &format!("{issuer}/oauth2/token"))
+}
+
+/// The document, and Swagger UI over it, whose *Authorize* dialog asks the issuer for a token.
+fn docs(api: &Api, about: &About) -> Docs {
+    if !about.has_docs {
+        return Docs::off();
+    }
+    let page = with_token_endpoint(&api.swagger_ui_html(), &about.issuer);
+    let issuer = Url::parse(&about.issuer).map(|issuer| issuer.origin().ascii_serialization());
+    Docs::new(document(api, &about.issuer), &page, &Vec::from_iter(issuer))
+}
+
+/// Everything the service answers, before the network edge goes around it.
+pub(crate) fn routes(api: Api, about: &About, guard: Guard, health: Health) -> Route {
+    let docs = docs(&api, about);
+    let routes = Route::new().nest("/", guard.protect(api));
+    let routes = match metadata_path(&about.id) {
+        path if path == WELL_KNOWN => routes,
+        // RFC 9728 §3.1: the metadata of a resource with a path is at a path of its own.
+        path => routes.at(path, get(MetadataApi::new(about).endpoint())),
+    };
+    docs.mount(health.mount(routes))
+}
+
+/// The paths that pages of any origin may read.
+pub(crate) fn public_paths(about: &About) -> Vec<&'static str> {
+    // One short text in the life of the service.
+    vec![WELL_KNOWN, metadata_path(&about.id).leak()]
+}
+
+/// What stands before every path as callers see it, if a proxy in front of this service takes it off.
+fn base_path(id: &str) -> String {
+    Url::parse(id).map_or_else(|_| String::new(), |id| id.path().trim_end_matches('/').to_owned())
+}
+
+/// Seconds since 1970 as a caller reads them.
+fn timestamp(seconds: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    OffsetDateTime::now_utc().unix_timestamp()
+}

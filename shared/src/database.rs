@@ -1,0 +1,184 @@
+//! How a service stands on its database: embedded SQLite, or PostgreSQL.
+//!
+//! SQLite allows one writer at a time. A pool of writers would only wait for each other inside the database, and fail
+//! where a read turns into a write; so there is one writing connection, whose transactions begin `IMMEDIATE`, and a pool
+//! of readers beside it. PostgreSQL has one pool for both.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+const SQLITE_READERS: u32 = 4;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a start waits between two attempts to reach the database, at first and at most, and altogether.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_mins(2);
+/// What a migration on PostgreSQL begins with: it may take its time, and the lock lets one replica in at a time. The number
+/// is ours alone.
+const ALONE: [&str; 4] = [
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL lock_timeout = 0",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    "SELECT pg_advisory_xact_lock(7216840193370)",
+];
+
+/// A connected database.
+#[derive(Clone, Debug)]
+pub struct Database {
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+}
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The URL names neither SQLite nor PostgreSQL.
+    #[error("the database URL begins with neither `sqlite:` nor `postgres:`")]
+    Url,
+    /// It does not answer; it may later.
+    #[error("the database does not answer")]
+    Unreachable(#[source] DbErr),
+    /// It holds migrations that this version does not know.
+    #[error(
+        "the database was migrated by a newer version of this program (it knows `{0}`); \
+         start that version, or restore a backup made before the upgrade"
+    )]
+    Newer(String),
+    /// A migration failed.
+    #[error("the database could not be migrated")]
+    Migration(#[source] DbErr),
+}
+
+impl Database {
+    /// Connects to `sqlite:…` or `postgres:…`; `pool_size` bounds the connections to PostgreSQL.
+    pub async fn connect(url: &str, pool_size: u32) -> Result<Self, DatabaseError> {
+        if url.starts_with("sqlite:") {
+            let writer = connect(sqlite(url, 1)).await?;
+            let reader = connect(sqlite(url, SQLITE_READERS)).await?;
+            return Ok(Self { reader, writer });
+        }
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let pool = connect(postgres(url, pool_size)).await?;
+            return Ok(Self { reader: pool.clone(), writer: pool });
+        }
+        Err(DatabaseError::Url)
+    }
+
+    /// Where single reads go.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Where single writes go.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// Begins a transaction that will write; dropping it rolls it back.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.writer
+            .begin_with_options(TransactionOptions {
+                sqlite_transaction_mode: (self.writer.get_database_backend() == DbBackend::Sqlite)
+                    .then_some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            })
+            .await
+    }
+
+    /// Asks the database for a sign of life.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.reader.ping().await
+    }
+
+    /// Connects and brings the schema up to date. A PostgreSQL that does not answer yet is waited for: whatever starts us
+    /// may start it later. A file does not come up later.
+    pub async fn open<M: MigratorTrait>(url: &str, pool_size: u32) -> Result<Self, DatabaseError> {
+        let began = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let opened = match Self::connect(url, pool_size).await {
+                Ok(database) => database.migrate::<M>().await.map(|()| database),
+                Err(error) => Err(error),
+            };
+            match opened {
+                Err(DatabaseError::Unreachable(error)) if !url.starts_with("sqlite:") && began.elapsed() < PATIENCE => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "The database does not answer yet; trying again in {pause:?}"
+                    );
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Brings the schema up to date, and touches nothing if a newer version of the program has been here.
+    ///
+    /// All steps are one transaction, and of several replicas that start at once one takes them while the others wait.
+    pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DatabaseError> {
+        let transaction = self.begin().await.map_err(DatabaseError::Unreachable)?;
+        if self.writer.get_database_backend() == DbBackend::Postgres {
+            for statement in ALONE {
+                transaction.execute_unprepared(statement).await.map_err(DatabaseError::Unreachable)?;
+            }
+        }
+        let known = M::migrations();
+        let applied = M::get_migration_models(&transaction).await.map_err(DatabaseError::Unreachable)?;
+        if let Some(unknown) = applied.iter().find(|row| !known.iter().any(|migration| migration.name() == row.version)) {
+            return Err(DatabaseError::Newer(unknown.version.clone()));
+        }
+        M::up(&transaction, None).await.map_err(DatabaseError::Migration)?;
+        transaction.commit().await.map_err(DatabaseError::Migration)
+    }
+
+    /// Closes every connection, so that SQLite leaves one file behind.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.reader.close().await?;
+        self.writer.close().await
+    }
+}
+
+async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DatabaseError> {
+    SeaOrm::connect(options).await.map_err(DatabaseError::Unreachable)
+}
+
+fn sqlite(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT + BUSY_TIMEOUT)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|options| {
+            options
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                // NORMAL may lose the last acknowledged commits at a power cut: a revocation, a rotation.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(BUSY_TIMEOUT)
+                .foreign_keys(true)
+        });
+    options
+}
+
+fn postgres(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(|options| {
+            options.options([("statement_timeout", "3s"), ("lock_timeout", "2s"), ("idle_in_transaction_session_timeout", "10s")])
+        });
+    options
+}

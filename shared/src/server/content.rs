@@ -1,0 +1,131 @@
+//! What a body must not hold, whatever resource it is for.
+//!
+//! Looked for once, here, so that no handler, database or logger has to cope: nesting deep enough to exhaust a stack, forms
+//! with more fields than any form of ours, and the NUL character, which `PostgreSQL` cannot store and C libraries cut at.
+
+use poem::http::Uri;
+
+/// The deepest nesting of arrays and objects.
+const JSON_DEPTH: usize = 32;
+/// The most fields in a form.
+const FORM_FIELDS: usize = 64;
+
+/// Why a body is not passed on, as told to the client.
+pub(super) type Objection = &'static str;
+
+const NUL: Objection = "The NUL character is not accepted.";
+
+/// Objects to a path or query.
+pub(super) fn inspect_uri(uri: &Uri) -> Result<(), Objection> {
+    let has_nul = [Some(uri.path()), uri.query()].into_iter().flatten().any(|part| part.contains("%00"));
+    if has_nul { Err(NUL) } else { Ok(()) }
+}
+
+/// Objects to a body by what its media type makes of it.
+pub(super) fn inspect(media_type: &str, body: &[u8]) -> Result<(), Objection> {
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media_type.as_str() {
+        "application/x-www-form-urlencoded" => inspect_form(body),
+        json if json.ends_with("json") => inspect_json(body),
+        _ => Ok(()),
+    }
+}
+
+fn inspect_form(body: &[u8]) -> Result<(), Objection> {
+    if body.contains(&0) || body.windows(3).any(|window| window == b"%00") {
+        return Err(NUL);
+    }
+    if body.split(|byte| *byte == b'&').count() > FORM_FIELDS {
+        return Err("The form has too many fields.");
+    }
+    Ok(())
+}
+
+/// Follows just enough of JSON's syntax to know what is inside a string; the parser judges the rest.
+fn inspect_json(body: &[u8]) -> Result<(), Objection> {
+    let mut depth = 0_usize;
+    let mut in_string = false;
+    let mut rest = body;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match (in_string, byte) {
+            (_, b'"') => in_string = !in_string,
+            (true, b'\\') => {
+                if after.starts_with(b"u0000") {
+                    return Err(NUL);
+                }
+                // The escaped character is not a quote that ends the string.
+                rest = after.get(1..).unwrap_or_default();
+            }
+            (false, b'[' | b'{') => {
+                depth += 1;
+                if depth > JSON_DEPTH {
+                    return Err("The body is nested too deeply.");
+                }
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn json(body: &str) -> Result<(), Objection> {
+        inspect("application/json; charset=utf-8", body.as_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_looked_through(body: Vec<u8>) {
+            let _ = inspect("application/json", &body);
+            let _ = inspect("application/x-www-form-urlencoded", &body);
+        }
+
+        #[test]
+        fn a_string_is_objected_to_only_for_nul(text: String) {
+            let body = serde_json::json!({ "text": text }).to_string();
+            prop_assert_eq!(json(&body).is_err(), text.contains('\0'));
+        }
+    }
+
+    #[test]
+    fn nesting_has_a_limit() {
+        assert_eq!(json(&format!("{}{}", "[".repeat(32), "]".repeat(32))), Ok(()));
+        assert!(json(&"[".repeat(33)).is_err());
+        assert!(json(&r#"{"a":"#.repeat(100_000)).is_err());
+        assert_eq!(json(&"[],".repeat(1000)), Ok(()));
+        assert_eq!(json(&format!(r#""{}""#, "[".repeat(1000))), Ok(()), "brackets in a string nest nothing");
+        assert_eq!(json(&format!(r#""\"{}""#, "[".repeat(1000))), Ok(()), "an escaped quote ends no string");
+    }
+
+    #[test]
+    fn nul_is_found_in_every_spelling() {
+        assert!(json(r#"{"a":"x\u0000"}"#).is_err());
+        assert_eq!(json(r#"{"a":"x\\u0000"}"#), Ok(()), "an escaped backslash followed by plain text");
+        assert!(json(r#"{"a":"x\\\u0000"}"#).is_err());
+        assert!(inspect("application/x-www-form-urlencoded", b"username=ada%00").is_err());
+        assert!(inspect("application/x-www-form-urlencoded", b"username=ada\0").is_err());
+        assert!(inspect_uri(&Uri::from_static("/documents/%00")).is_err());
+        assert!(inspect_uri(&Uri::from_static("/documents?title=%00")).is_err());
+        assert_eq!(inspect_uri(&Uri::from_static("/documents/%2500")), Ok(()));
+    }
+
+    #[test]
+    fn a_form_has_a_limited_number_of_fields() {
+        let form = |fields: usize| vec!["a=b"; fields].join("&");
+        assert_eq!(inspect("application/x-www-form-urlencoded", form(64).as_bytes()), Ok(()));
+        assert!(inspect("Application/X-WWW-Form-Urlencoded", form(65).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_cut_body_is_left_to_the_parser() {
+        assert_eq!(json("\"\\"), Ok(()));
+        assert_eq!(json("\"\\u00"), Ok(()));
+    }
+}

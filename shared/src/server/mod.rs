@@ -1,0 +1,28 @@
+//! How either service stands on the network.
+//!
+//! In the order a request meets it: the [`listener`] accepts the connection and cuts what only hangs; the [`edge`] gives
+//! the request its [`context`] (an id, and the [`client_ip`] behind trusted proxies), answers [`cors`] preflights, applies
+//! the [`limits`], turns every failure into a [`problem`], adds the [`security_headers`], counts it in the [`metrics`] and
+//! writes its line to the log ([`telemetry`]). [`routes`] is what the edge knows about the service's paths. [`health`] and
+//! [`docs`] are endpoints both services mount, [`settings`] is how both read their configuration, and [`shutdown`] tells
+//! them when to stop.
+
+pub mod client_ip;
+pub mod context;
+pub mod cors;
+pub mod docs;
+pub mod edge;
+pub mod health;
+pub mod healthcheck;
+pub mod limits;
+pub mod listener;
+pub mod metrics;
+pub mod problem;
+pub mod routes;
+pub mod security_headers;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+
+mod access_log;
+mod content;

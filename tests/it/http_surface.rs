@@ -1,0 +1,274 @@
+//! What every answer has in common, and what no request can do to a service (RFC 9110, RFC 9112).
+
+use serde_json::json;
+use tests::{Http, PASSWORD, Stack, wire};
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers_and_no_banner() {
+    let stack = Stack::start().await;
+    let token = stack.token_of("emil", &["editor"]).await;
+    let (auth, api) = (stack.auth().http(), stack.api());
+
+    for call in [
+        auth.get("/.well-known/jwks.json"),
+        auth.get("/.well-known/oauth-authorization-server"),
+        auth.get("/health/live"),
+        auth.get("/health/ready"),
+        auth.get("/openapi.json"),
+        auth.get("/account"),
+        auth.get("/nowhere"),
+        auth.get("/oauth2/token"),
+        stack.client().password_request("emil", PASSWORD),
+        stack.client().password_request("emil", "wrong"),
+        stack.client().public("nobody").password_request("emil", PASSWORD),
+        auth.request("OPTIONS", "/account"),
+        api.get("/.well-known/oauth-protected-resource"),
+        api.get("/documents").bearer(&token),
+        api.get("/documents"),
+        api.post("/documents").bearer(&token).json(&json!({"title": "x", "content": ""})),
+        api.post("/documents").bearer(&token).body("application/json", "{"),
+        api.post("/documents").bearer(&token).body("application/json", "x".repeat(1 << 20)),
+        api.get(&format!("/{}", "x".repeat(5000))),
+        api.get("/me").header("x-padding", "x".repeat(17_000)),
+        api.request("BREW", "/me"),
+        api.get("/admin/documents").bearer(&token),
+    ] {
+        let answer = call.send().await;
+        answer.assert_hardened();
+        let policy = answer.header("content-security-policy");
+        assert_eq!(policy, Some("default-src 'none'; frame-ancestors 'none'; base-uri 'none'"), "{answer}");
+        assert_eq!(answer.header("strict-transport-security"), None, "not without TLS:\n{answer}");
+    }
+}
+
+#[tokio::test]
+async fn no_two_requests_have_one_identifier() {
+    let stack = Stack::start().await;
+
+    let first = stack.api().get("/health/live").send().await;
+    let second = stack.api().get("/health/live").header("x-request-id", "mine").send().await;
+
+    assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
+    second.assert_no_echo("mine");
+}
+
+#[tokio::test]
+async fn a_method_that_cannot_be_used_is_refused() {
+    let stack = Stack::start().await;
+    let token = stack.token_of("ada", &["reader"]).await;
+
+    for (path, allow) in [
+        ("/me", "GET, HEAD"),
+        ("/documents", "GET, HEAD, POST"),
+        ("/documents/doc_x", "DELETE, GET, HEAD, PUT"),
+        ("/health/live", "GET, HEAD"),
+    ] {
+        for method in ["PATCH", "TRACE"] {
+            let answer = stack.api().request(method, path).bearer(&token).send().await;
+            answer.assert_problem(405);
+            let mut methods: Vec<_> = answer.header("allow").expect("it says what is allowed").split(", ").collect();
+            methods.sort_unstable();
+            assert_eq!(methods.join(", "), allow, "{method} {path}");
+        }
+    }
+    for method in ["BREW", "get", "PROPFIND"] {
+        let answer = stack.api().request(method, "/me").bearer(&token).send().await;
+        assert!(matches!(answer.status(), 405 | 501), "{method}\n{answer}");
+    }
+    let overridden = stack
+        .api()
+        .get("/documents")
+        .bearer(&token)
+        .header("x-http-method-override", "DELETE")
+        .header("x-method-override", "POST");
+    overridden.send().await.assert_ok();
+    for target in ["localhost:1", "/me"] {
+        let request = format!("CONNECT {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let answer = wire::send(stack.api(), request).await;
+        assert!(matches!(wire::status(&answer), Some(400 | 404 | 405)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn head_is_get_without_its_body() {
+    let stack = Stack::start().await;
+
+    for (http, path) in [
+        (stack.auth().http(), "/.well-known/jwks.json"),
+        (stack.auth().http(), "/health/live"),
+        (stack.api(), "/.well-known/oauth-protected-resource"),
+    ] {
+        let (get, head) = (http.get(path).send().await, http.request("HEAD", path).send().await);
+        assert_eq!((head.status(), head.text()), (get.status(), ""), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_two_servers_would_read_differently_is_refused_and_nothing_behind_it_is_answered() {
+    let stack = Stack::start().await;
+    let hidden = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let post = |headers: &str, body: &str| format!("POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n{body}");
+
+    for request in [
+        post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", &format!("0\r\n\r\n{hidden}")),
+        post("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", &format!("0\r\n\r\n{hidden}")),
+        post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", &format!("0\r\n\r\n{hidden}")),
+        post("Transfer-Encoding: chunked, identity\r\n", &format!("0\r\n\r\n{hidden}")),
+        post("Transfer-Encoding: identity\r\n", hidden),
+        post("Transfer-Encoding: \u{b}chunked\r\n", &format!("0\r\n\r\n{hidden}")),
+        post("Content-Length: 0\r\nContent-Length: 5\r\n", hidden),
+        post("Content-Length: +5\r\n", hidden),
+        post("Content-Length: 5, 6\r\n", hidden),
+        post("Content-Length: -1\r\n", hidden),
+        post("Content-Length : 0\r\n", hidden),
+        post("X-Folded: a\r\n b\r\nContent-Length: 0\r\n", hidden),
+        post("Transfer-Encoding: chunked\r\n", &format!("zz\r\n\r\n0\r\n\r\n{hidden}")),
+        format!("GET  /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n{hidden}"),
+        format!("\0\r\n\r\n{hidden}"),
+        "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}\u{3}\u{3}".to_owned(),
+    ] {
+        let answer = wire::send(stack.auth().http(), &request).await;
+        assert!(wire::answers(&answer) <= 1, "{request:?}\n{answer}");
+        assert!(matches!(wire::status(&answer), None | Some(400 | 408 | 411 | 501 | 505)), "{request:?}\n{answer}");
+    }
+    stack.auth().http().get("/health/live").send().await.assert_status(200);
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let stack = Stack::start().await;
+
+    for hosts in ["", "Host: a\r\nHost: b\r\n", "Host: localhost\r\nHost: localhost\r\n"] {
+        let answer = wire::send(stack.api(), format!("GET /health/live HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")).await;
+        assert_eq!(wire::status(&answer), Some(400), "{hosts}\n{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_large_in_any_part_is_refused() {
+    let stack = Stack::start().await;
+    let token = stack.token_of("emil", &["editor"]).await;
+    let api = stack.api();
+
+    api.get(&format!("/documents?cursor={}", "x".repeat(5000))).bearer(&token).send().await.assert_problem(414);
+    api.get("/me").bearer(&"x".repeat(9000)).send().await.assert_problem(431);
+    for (name, value) in [("cookie", "x".repeat(20_000)), ("x-a", "x".repeat(64 * 1024))] {
+        let answer = api.get("/me").bearer(&token).header(name, value).send().await;
+        assert_eq!(answer.status(), 431, "{answer}");
+    }
+    let mut many = api.get("/me").bearer(&token);
+    for number in 0..1000 {
+        many = many.header(&format!("x-{number}"), "0123456789");
+    }
+    assert_eq!(many.send().await.status(), 431);
+    let long =
+        wire::send(api, format!("GET /{} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "x".repeat(1 << 20))).await;
+    assert!(matches!(wire::status(&long), Some(414 | 431)), "{long}");
+    api.get("/me").bearer(&token).send().await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_path_leads_nowhere_but_where_it_says() {
+    let stack = Stack::start().await;
+
+    for path in [
+        "/../../../../etc/passwd",
+        "/..%2f..%2fetc%2fpasswd",
+        "/..;/..;/etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/%252e%252e/etc/passwd",
+        "/docs/../../etc/passwd",
+        "/documents/..%2f..%2f..%2fetc%2fpasswd",
+        "/documents/%2e%2e",
+        "//etc/passwd",
+        "/\\..\\..",
+        "/.git/config",
+        "/Cargo.toml",
+        "/data/auth/auth.db",
+        "/documents/%00",
+        "/%00",
+        "/documents/%ff",
+        "/%zz",
+        "http://evil.example/me",
+        "*",
+    ] {
+        for http in [stack.auth().http(), stack.api()] {
+            let answer = wire::send(http, format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
+            assert!(matches!(wire::status(&answer), Some(400 | 401 | 404)), "{path}\n{answer}");
+            assert!(!answer.contains("root:"), "{path}\n{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_request_ends_up_in_the_headers_of_its_answer() {
+    let stack = Stack::start().await;
+
+    for (http, path) in [
+        (stack.api(), "/documents?cursor=%0d%0aSet-Cookie:canary=1"),
+        (stack.api(), "/documents/%0d%0aSet-Cookie:canary=1"),
+        (stack.api(), "/canary%0d%0aSet-Cookie:canary=1"),
+        (stack.auth().http(), "/oauth2/canary%0d%0aSet-Cookie:canary=1"),
+    ] {
+        http.get(path).send().await.assert_hardened().assert_no_echo("Set-Cookie:canary");
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_unread() {
+    let stack = Stack::start().await;
+    let token = stack.token_of("emil", &["editor"]).await;
+
+    for encoding in ["gzip", "br", "zstd", "deflate", "identity", "x"] {
+        let call = stack.api().post("/documents").bearer(&token).header("content-encoding", encoding);
+        call.body("application/json", [0x1f, 0x8b, 8, 0]).send().await.assert_problem(415);
+    }
+}
+
+#[tokio::test]
+async fn swagger_ui_is_one_page_that_loads_nothing_from_elsewhere() {
+    let stack = Stack::start().await;
+
+    for (http, other) in [(stack.auth().http(), stack.resource_url()), (stack.api(), stack.auth_url())] {
+        let page = http.get("/docs").send().await;
+        page.assert_status(200).assert_hardened();
+        assert_eq!(page.media_type(), Some("text/html"));
+        let policy = page.header("content-security-policy").expect("a policy");
+        for directive in
+            ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'", "script-src 'sha256-"]
+        {
+            assert!(policy.contains(directive), "{directive}: {policy}");
+        }
+        assert!(!policy.contains("'unsafe-inline' ") || !policy.contains("script-src 'unsafe-inline'"), "{policy}");
+        assert!(!policy.contains("unsafe-eval"), "{policy}");
+        assert_loads_nothing(page.text());
+        let connects: Vec<_> = policy.split(';').filter(|directive| directive.trim().starts_with("connect-src")).collect();
+        assert!(connects.len() == 1 && connects[0].contains("'self'"), "{policy}");
+        // The page of the API must reach the issuer, which has another origin; the issuer's needs nobody.
+        if http.base() == stack.resource_url() {
+            assert!(connects[0].contains(other), "{policy}");
+        }
+    }
+}
+
+#[track_caller]
+fn assert_loads_nothing(page: &str) {
+    for tag in
+        ["<script src=\"http", "<link href=\"http", "<link rel=\"stylesheet\" href=\"http", "<img src=\"http", "@import url(http"]
+    {
+        assert!(!page.contains(tag), "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn without_documentation_there_is_none() {
+    let stack = Stack::builder().auth(|config| config.docs = false).resource(|config| config.docs = false).start().await;
+
+    let without: [&Http; 2] = [stack.auth().http(), stack.api()];
+    for http in without {
+        for path in ["/docs", "/openapi.json", "/docs/", "/swagger", "/redoc"] {
+            http.get(path).send().await.assert_problem(404);
+        }
+    }
+}

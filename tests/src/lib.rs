@@ -1,0 +1,40 @@
+//! The two services, started for real on sockets of their own, and what it takes to talk to them as a stranger would.
+//!
+//! [`Stack`] is both services together, made of an [`AuthServer`] and a [`ResourceServer`]; an [`AuthHome`] or a
+//! [`ResourceHome`] is what either leaves behind between two starts. An [`OAuthClient`] is what an application would
+//! write, [`Http`] what it stands on, and an [`Answer`] what comes back, with everything in it that can be asserted.
+//! [`jwt`] signs whatever a test wants to be signed, and a [`MockIssuer`] publishes the keys for it.
+
+mod answer;
+mod auth_server;
+mod challenge;
+mod database;
+mod http;
+pub mod jwt;
+mod mock_issuer;
+mod oauth_client;
+mod resource_server;
+pub mod rows;
+mod running;
+mod stack;
+mod tokens;
+pub mod wire;
+
+pub use self::{
+    answer::Answer,
+    auth_server::{AuthHome, AuthServer},
+    challenge::Challenge,
+    database::TestDatabase,
+    http::{Call, Http},
+    mock_issuer::{MockIssuer, Reply},
+    oauth_client::OAuthClient,
+    resource_server::{ResourceHome, ResourceServer},
+    stack::{Builder, PEOPLE, Stack},
+    tokens::Tokens,
+};
+
+/// The password of every user of a test, unless the test is about passwords.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// The password of the first administrator.
+pub const ADMIN_PASSWORD: &str = "nobody guesses what the operator chose";

@@ -1,0 +1,73 @@
+//! resource-service: where it lives, and one run of it.
+
+use resource_service::{App, Config};
+use tempfile::TempDir;
+
+use crate::{Http, TestDatabase, running::Running};
+
+/// What a resource-service leaves behind between two starts: its database and the issuer's keys.
+pub struct ResourceHome {
+    database: TestDatabase,
+    directory: TempDir,
+}
+
+impl ResourceHome {
+    /// A home in which no resource-service has ever been started.
+    pub async fn new() -> Self {
+        let directory = temporary_directory();
+        Self { database: TestDatabase::create(directory.path()).await, directory }
+    }
+
+    /// The same with an embedded database, whatever the environment says.
+    pub fn embedded() -> Self {
+        let directory = temporary_directory();
+        Self { database: TestDatabase::embedded(directory.path()), directory }
+    }
+
+    /// Its database.
+    pub const fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
+    /// Starts the service on a free port, trusting this issuer, with these changes to the settings of a development server.
+    pub async fn start(&self, issuer: &str, change: impl FnOnce(&mut Config)) -> anyhow::Result<ResourceServer> {
+        let mut config = Config::development(self.directory.path());
+        config.database_url = Some(self.database.url().into());
+        issuer.clone_into(&mut config.issuer);
+        change(&mut config);
+        let id = config.id.clone();
+        // Boxed, or the whole start-up would be part of every test's own future.
+        let app = Box::pin(App::start(config)).await?;
+        let http = Http::at(app.url());
+        let id = id.unwrap_or_else(|| app.url().to_owned());
+        Ok(ResourceServer { id, http, running: Running::spawn(|stop| app.run(stop.requested())) })
+    }
+}
+
+/// A running resource-service.
+pub struct ResourceServer {
+    id: String,
+    http: Http,
+    running: Running,
+}
+
+impl ResourceServer {
+    /// Its identifier: the audience of its access tokens.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What it answers at.
+    pub const fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// Stops it in good order.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+fn temporary_directory() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory can be made")
+}
