@@ -14,6 +14,7 @@ pub(crate) use text::{Faults, Text};
 use shared::{
     database::Database,
     guard::{Caller, Refusal},
+    server::entity_tag::Precondition,
 };
 
 use crate::store::{StoreError, document as table};
@@ -55,15 +56,6 @@ pub(crate) enum Whose<'a> {
     Of(&'a str),
     /// All there are.
     Everyones,
-}
-
-/// The version a document must have for a change to go through.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Precondition {
-    /// Whichever it has.
-    None,
-    /// One of these.
-    Versions(Vec<i64>),
 }
 
 /// A stretch of a list, newest first.

@@ -1,14 +1,13 @@
 //! What only administrators may do.
 
 use poem_openapi::{OpenApi, param::Query};
-use shared::server::problem::Refused;
-
-use super::{
-    ApiScope, ApiTag, Authenticated,
-    documents::ListReply,
+use shared::server::{
     paging::{after, default_limit},
+    problem::Refused,
 };
-use crate::document::{Documents, Whose, require_oversight};
+
+use super::{ApiScope, ApiTag, Authenticated, documents::ListReply};
+use crate::document::{DocumentId, Documents, Whose, require_oversight};
 
 pub(crate) struct AdminApi {
     documents: Documents,
@@ -35,7 +34,7 @@ impl AdminApi {
         cursor: Query<Option<String>>,
     ) -> Result<ListReply, Refused> {
         require_oversight(&caller.0)?;
-        let after = after(cursor.0.as_deref())?;
+        let after = after(cursor.0.as_deref(), DocumentId::parse)?;
         let page = self.documents.list(&caller.0, Whose::Everyones, after.as_ref(), limit.0).await?;
         Ok(ListReply::new(page, &self.path, limit.0, None))
     }

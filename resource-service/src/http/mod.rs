@@ -3,11 +3,8 @@
 mod admin;
 mod authenticated;
 mod documents;
-mod entity_tag;
-mod json_string;
 mod me;
 mod metadata;
-mod paging;
 mod problem;
 
 use poem::{Route, get};

@@ -25,17 +25,6 @@ impl From<DocumentError> for Refused {
     }
 }
 
-/// A part of the request that breaks its grammar, by the name that the documentation gives it.
-#[derive(Debug)]
-pub(super) struct Malformed(pub(super) &'static str);
-
-impl From<Malformed> for Refused {
-    fn from(Malformed(part): Malformed) -> Self {
-        let problem = Problem::new(StatusCode::BAD_REQUEST).detail(format!("`{part}` is malformed."));
-        Self::BadRequest(Json(problem.field(part, "is malformed")))
-    }
-}
-
 impl From<Faults> for Refused {
     /// The body was understood, and says what cannot be kept.
     fn from(Faults(faults): Faults) -> Self {

@@ -4,7 +4,8 @@
 //! the request its [`context`] (an id, and the [`client_ip`] behind trusted proxies), answers [`cors`] preflights, applies
 //! the [`limits`], turns every failure into a [`problem`], adds the [`security_headers`], counts it in the [`metrics`] and
 //! writes its line to the log ([`telemetry`]). [`routes`] is what the edge knows about the service's paths. [`health`] and
-//! [`docs`] are endpoints both services mount, [`settings`] is how both read their configuration, and [`shutdown`] tells
+//! [`docs`] are endpoints both services mount, [`entity_tag`], [`paging`] and [`json_string`] are what their APIs have in
+//! common, [`settings`] is how both read their configuration, and [`shutdown`] tells
 //! them when to stop.
 
 pub mod client_ip;
@@ -12,11 +13,14 @@ pub mod context;
 pub mod cors;
 pub mod docs;
 pub mod edge;
+pub mod entity_tag;
 pub mod health;
 pub mod healthcheck;
+pub mod json_string;
 pub mod limits;
 pub mod listener;
 pub mod metrics;
+pub mod paging;
 pub mod problem;
 pub mod routes;
 pub mod security_headers;

@@ -10,16 +10,14 @@ use poem_openapi::{
     param::{Header, Path, Query},
     payload::Json,
 };
-use shared::server::problem::Refused;
-
-use super::{
-    ApiScope, ApiTag, Authenticated,
-    entity_tag::EntityTags,
-    now,
+use shared::server::{
+    entity_tag::{EntityTags, Precondition},
     paging::{after, default_limit},
-    problem::Malformed,
+    problem::Refused,
 };
-use crate::document::{DocumentError, DocumentId, Documents, Precondition, Whose};
+
+use super::{ApiScope, ApiTag, Authenticated, now};
+use crate::document::{DocumentError, DocumentId, Documents, Whose};
 
 pub(crate) struct DocumentsApi {
     documents: Documents,
@@ -50,7 +48,7 @@ impl DocumentsApi {
     ) -> Result<ListReply, Refused> {
         caller.require(&ApiScope::Read)?;
         let owner = owner.0.as_deref();
-        let after = after(cursor.0.as_deref())?;
+        let after = after(cursor.0.as_deref(), DocumentId::parse)?;
         let page = self.documents.list(&caller.0, owner.map_or(Whose::Own, Whose::Of), after.as_ref(), limit.0).await?;
         Ok(ListReply::new(page, &self.path, limit.0, owner))
     }
@@ -110,7 +108,7 @@ impl DocumentsApi {
         text: Json<DocumentText>,
     ) -> Result<ReplaceReply, Refused> {
         caller.require(&ApiScope::Write)?;
-        let precondition = precondition(if_match.0.as_deref())?;
+        let precondition = Precondition::read(if_match.0.as_deref())?;
         let id = document_id(&id.0)?;
         let document = self.documents.replace(&caller.0, &id, &precondition, text.0.try_into()?, now()).await?;
         Ok(document.into())
@@ -131,7 +129,7 @@ impl DocumentsApi {
         if_match: Header<Option<String>>,
     ) -> Result<DeleteReply, Refused> {
         caller.require(&ApiScope::Write)?;
-        let precondition = precondition(if_match.0.as_deref())?;
+        let precondition = Precondition::read(if_match.0.as_deref())?;
         self.documents.delete(&caller.0, &document_id(&id.0)?, &precondition).await?;
         Ok(DeleteReply::Deleted)
     }
@@ -147,8 +145,4 @@ impl DocumentsApi {
 /// What cannot be an identifier names no document, and is answered like one that does not exist.
 fn document_id(text: &str) -> Result<DocumentId, DocumentError> {
     DocumentId::parse(text).ok_or(DocumentError::NotFound)
-}
-
-fn precondition(if_match: Option<&str>) -> Result<Precondition, Malformed> {
-    Ok(EntityTags::read("If-Match", if_match)?.map_or(Precondition::None, EntityTags::into_precondition))
 }

@@ -16,7 +16,7 @@ use poem::{
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
-pub use self::refused::Refused;
+pub use self::refused::{Malformed, Refused};
 
 /// The media type of a problem (RFC 9457 §3).
 pub const CONTENT_TYPE: &str = "application/problem+json";

@@ -125,6 +125,17 @@ impl Refused {
     }
 }
 
+/// A part of the request that breaks its grammar, by the name that the documentation gives it.
+#[derive(Debug)]
+pub struct Malformed(pub &'static str);
+
+impl From<Malformed> for Refused {
+    fn from(Malformed(part): Malformed) -> Self {
+        let problem = Problem::new(StatusCode::BAD_REQUEST).detail(format!("`{part}` is malformed."));
+        Self::BadRequest(Json(problem.field(part, "is malformed")))
+    }
+}
+
 /// What [`crate::guard::Caller`] refuses, a handler refuses: `caller.require("documents:read")?`.
 #[cfg(feature = "guard")]
 impl From<crate::guard::Refusal> for Refused {

@@ -1,16 +1,39 @@
-//! `ETag`, `If-Match` and `If-None-Match`: which version of a document a caller has seen (RFC 9110 §8.8.3, §13.1).
+//! `ETag`, `If-Match` and `If-None-Match`: which version of a thing a caller has seen (RFC 9110 §8.8.3, §13.1).
 
 use super::problem::Malformed;
-use crate::document::Precondition;
 
-/// The entity tag of a document in this version.
-pub(crate) fn entity_tag(version: i64) -> String {
+/// The version a thing must have for a change to go through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// Whichever it has.
+    None,
+    /// One of these.
+    Versions(Vec<i64>),
+}
+
+impl Precondition {
+    /// Reads what `If-Match` demands, if it was sent.
+    pub fn read(if_match: Option<&str>) -> Result<Self, Malformed> {
+        Ok(EntityTags::read("If-Match", if_match)?.map_or(Self::None, EntityTags::into_precondition))
+    }
+
+    /// Whether a thing in this version may be changed.
+    pub fn holds_for(&self, version: i64) -> bool {
+        match self {
+            Self::None => true,
+            Self::Versions(versions) => versions.contains(&version),
+        }
+    }
+}
+
+/// The entity tag of a thing in this version.
+pub fn entity_tag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
 /// The entity tags that a condition lists.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum EntityTags {
+pub enum EntityTags {
     /// `*`: whichever there is.
     Any,
     /// Those that could be ours.
@@ -19,14 +42,14 @@ pub(crate) enum EntityTags {
 
 /// An entity tag that could be ours.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct EntityTag {
+pub struct EntityTag {
     is_weak: bool,
     version: i64,
 }
 
 impl EntityTags {
     /// Reads the value of this header, if there is one.
-    pub(super) fn read(header: &'static str, value: Option<&str>) -> Result<Option<Self>, Malformed> {
+    pub fn read(header: &'static str, value: Option<&str>) -> Result<Option<Self>, Malformed> {
         value.map(|value| Self::parse(value).ok_or(Malformed(header))).transpose()
     }
 
@@ -53,7 +76,7 @@ impl EntityTags {
     }
 
     /// What `If-Match` demands: a weak tag matches nothing (RFC 9110 §13.1.1).
-    pub(crate) fn into_precondition(self) -> Precondition {
+    pub fn into_precondition(self) -> Precondition {
         match self {
             Self::Any => Precondition::None,
             Self::Listed(tags) => Precondition::Versions(tags.iter().filter(|tag| !tag.is_weak).map(|tag| tag.version).collect()),
@@ -61,7 +84,7 @@ impl EntityTags {
     }
 
     /// Whether `If-None-Match` names this version: a weak tag does too (RFC 9110 §13.1.2).
-    pub(crate) fn names(&self, version: i64) -> bool {
+    pub fn names(&self, version: i64) -> bool {
         match self {
             Self::Any => true,
             Self::Listed(tags) => tags.iter().any(|tag| tag.version == version),

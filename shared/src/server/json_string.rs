@@ -6,10 +6,13 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-// poem-openapi's own `String` also takes a number or a boolean for a text, against what its schema says.
+/// A text. poem-openapi's own `String` also takes a number or a boolean for one, against what its schema says.
 #[derive(Debug, NewType)]
 #[oai(from_json = false, from_parameter = false, from_multipart = false, to_header = false)]
-pub(super) struct JsonString(pub(super) String);
+pub struct JsonString(
+    /// The text.
+    pub String,
+);
 
 impl ParseFromJSON for JsonString {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
