@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
@@ -98,7 +98,7 @@ impl Database {
     }
 
     /// Connects and brings the schema up to date. A PostgreSQL that does not answer yet is waited for: whatever starts us
-    /// may start it later. A file does not come up later.
+    /// may start it later. A file does not come up later, but another process that is making it just now will be done soon.
     pub async fn open<M: MigratorTrait>(url: &str, pool_size: u32) -> Result<Self, DatabaseError> {
         let began = Instant::now();
         let mut pause = FIRST_PAUSE;
@@ -108,7 +108,7 @@ impl Database {
                 Err(error) => Err(error),
             };
             match opened {
-                Err(DatabaseError::Unreachable(error)) if !url.starts_with("sqlite:") && began.elapsed() < PATIENCE => {
+                Err(DatabaseError::Unreachable(error)) if began.elapsed() < patience(url, &error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "The database does not answer yet; trying again in {pause:?}"
@@ -147,6 +147,29 @@ impl Database {
     }
 }
 
+/// How long to try again after this error.
+fn patience(url: &str, error: &DbErr) -> Duration {
+    if !url.starts_with("sqlite:") {
+        return PATIENCE;
+    }
+    // Two processes that turn a fresh file to WAL at once: SQLite tells the later one without waiting, whatever the
+    // busy timeout is.
+    if is_locked(error) { BUSY_TIMEOUT } else { Duration::ZERO }
+}
+
+/// Whether SQLite says that somebody else holds the file: `SQLITE_BUSY`, or an extended code of it.
+fn is_locked(error: &DbErr) -> bool {
+    const SQLITE_BUSY: u32 = 5;
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
+}
+
 async fn connect(options: ConnectOptions) -> Result<DatabaseConnection, DatabaseError> {
     SeaOrm::connect(options).await.map_err(DatabaseError::Unreachable)
 }
@@ -181,4 +204,37 @@ fn postgres(url: &str, connections: u32) -> ConnectOptions {
             options.options([("statement_timeout", "3s"), ("lock_timeout", "2s"), ("idle_in_transaction_session_timeout", "10s")])
         });
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm_migration::MigrationTrait;
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl MigratorTrait for Nothing {
+        fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+            Vec::new()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_fresh_file_can_be_opened_by_several_at_once() {
+        for round in 0..20 {
+            let directory = tempfile::tempdir().unwrap();
+            let url = format!("sqlite:{}?mode=rwc", directory.path().join("fresh.db").display());
+            let mut opening = JoinSet::new();
+            for _ in 0..8 {
+                let url = url.clone();
+                opening.spawn(async move { Database::open::<Nothing>(&url, 1).await });
+            }
+            for opened in opening.join_all().await {
+                let database = opened.unwrap_or_else(|error| panic!("round {round}: {error:?}"));
+                database.close().await.unwrap();
+            }
+        }
+    }
 }
