@@ -1,0 +1,261 @@
+//! The real programs, as they were built beside this one, on embedded databases in a temporary directory.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+use url::form_urlencoded;
+
+use crate::{client::Connection, pin};
+
+/// Of the one person who lives here.
+const PASSWORD: &str = "correct horse battery staple";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Both services while they run.
+pub(crate) struct Services {
+    directory: TempDir,
+    programs: PathBuf,
+    auth_port: u16,
+    resource_port: u16,
+    auth: Child,
+    resource: Child,
+    /// The secret of the client `nightly`, which may use client credentials and read documents.
+    pub(crate) nightly: String,
+    /// The secret of the client `documents-api`, which may look at tokens for the documents.
+    pub(crate) introspecting: String,
+}
+
+/// What a process has used up so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// Time on a processor.
+    pub(crate) cpu: Duration,
+    /// Memory it holds, in MiB.
+    pub(crate) memory: f64,
+}
+
+/// How long a start takes, and what it leaves in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StartUp {
+    /// From the start of auth-service on an existing database to the first token.
+    pub(crate) first_token: Duration,
+    /// The memory of auth-service and resource-service before anybody asked anything, in MiB.
+    pub(crate) idle: [f64; 2],
+}
+
+impl Services {
+    /// Starts both, with a user and the clients that the scenarios need.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let programs = std::env::current_exe()?.parent().context("a program is in a directory")?.to_owned();
+        let (auth_port, resource_port) = (free_port()?, free_port()?);
+        let auth = serve(&programs, "auth-service", auth_settings(directory.path(), auth_port, resource_port))?;
+        let resource = serve(&programs, "resource-service", resource_settings(directory.path(), auth_port, resource_port))?;
+        let mut services = Self {
+            directory,
+            programs,
+            auth_port,
+            resource_port,
+            auth,
+            resource,
+            nightly: String::new(),
+            introspecting: String::new(),
+        };
+        await_ready(&services.auth_address()).await?;
+        await_ready(&services.resource_address()).await?;
+        services.operate(&["user", "add", "ada", "--role", "editor"], PASSWORD).await?;
+        let resource = services.resource_name();
+        let nightly = ["--grant", "client_credentials", "--scope", "documents:read", "--role", "reader"];
+        let nightly = [&["client", "add", "nightly", "--default-resource", &resource], &nightly[..]].concat();
+        services.nightly = services.operate(&nightly, "").await?;
+        let introspecting = ["client", "add", "documents-api", "--serves", &resource];
+        services.introspecting = services.operate(&introspecting, "").await?;
+        Ok(services)
+    }
+
+    /// Where auth-service listens.
+    pub(crate) fn auth_address(&self) -> String {
+        format!("127.0.0.1:{}", self.auth_port)
+    }
+
+    /// Where resource-service listens.
+    pub(crate) fn resource_address(&self) -> String {
+        format!("127.0.0.1:{}", self.resource_port)
+    }
+
+    /// The identifier of resource-service.
+    pub(crate) fn resource_name(&self) -> String {
+        format!("http://localhost:{}", self.resource_port)
+    }
+
+    /// What auth-service has used up.
+    pub(crate) fn auth_usage(&self) -> Usage {
+        usage(&self.auth)
+    }
+
+    /// What resource-service has used up.
+    pub(crate) fn resource_usage(&self) -> Usage {
+        usage(&self.resource)
+    }
+
+    /// Runs a command of auth-service on its database, with this on its standard input, and returns what it prints.
+    pub(crate) async fn operate(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
+        let mut command = pin::command(&self.programs.join("auth-service"), pin::GENERATOR);
+        let settings = auth_settings(self.directory.path(), self.auth_port, self.resource_port);
+        let mut child =
+            command.args(arguments).envs(settings).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut stdin = child.stdin.take().context("the command has an input")?;
+        stdin.write_all(format!("{input}\n").as_bytes()).await?;
+        drop(stdin);
+        let output = child.wait_with_output().await?;
+        ensure!(output.status.success(), "auth-service {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Restarts auth-service on the database it has, and both for their memory at rest.
+    pub(crate) async fn start_up(mut self) -> anyhow::Result<StartUp> {
+        self.auth.kill().await?;
+        self.resource.kill().await?;
+        let settings = auth_settings(self.directory.path(), self.auth_port, self.resource_port);
+        let began = Instant::now();
+        self.auth = serve(&self.programs, "auth-service", settings)?;
+        let request = self.client_credentials();
+        let first_token = timeout(PATIENCE, async {
+            loop {
+                if let Ok(mut connection) = Connection::open(&self.auth_address()).await
+                    && connection.call(&request).await.is_ok_and(|answer| answer.status == 200)
+                {
+                    return began.elapsed();
+                }
+                sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let first_token = first_token.await.context("auth-service does not come back")?;
+        self.auth.kill().await?;
+        let settings = auth_settings(self.directory.path(), self.auth_port, self.resource_port);
+        self.auth = serve(&self.programs, "auth-service", settings)?;
+        let settings = resource_settings(self.directory.path(), self.auth_port, self.resource_port);
+        self.resource = serve(&self.programs, "resource-service", settings)?;
+        await_ready(&self.auth_address()).await?;
+        await_ready(&self.resource_address()).await?;
+        let idle = [self.auth_usage().memory, self.resource_usage().memory];
+        Ok(StartUp { first_token, idle })
+    }
+
+    /// A request for a token on the behalf of `nightly`.
+    pub(crate) fn client_credentials(&self) -> Vec<u8> {
+        self.form("/oauth2/token", Some(("nightly", &self.nightly)), &[("grant_type", "client_credentials")])
+    }
+
+    /// A login of the one user.
+    pub(crate) fn login(&self) -> Vec<u8> {
+        let fields = [("grant_type", "password"), ("username", "ada"), ("password", PASSWORD)];
+        self.form("/oauth2/token", Some(("first-party", "")), &fields)
+    }
+
+    /// A form for auth-service, from a client that authenticates by HTTP Basic.
+    pub(crate) fn form(&self, path: &str, client: Option<(&str, &str)>, fields: &[(&str, &str)]) -> Vec<u8> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let basic = client.map_or_else(String::new, |(id, secret)| {
+            format!("authorization: Basic {}\r\n", BASE64_STANDARD.encode(format!("{id}:{secret}")))
+        });
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost:{}\r\n{basic}content-type: application/x-www-form-urlencoded\r\n\
+             content-length: {}\r\n\r\n{body}",
+            self.auth_port,
+            body.len()
+        )
+        .into_bytes()
+    }
+}
+
+/// A GET with further headers.
+pub(crate) fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+    let mut request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n");
+    for (name, value) in headers {
+        request.extend([name, ": ", value, "\r\n"]);
+    }
+    request.push_str("\r\n");
+    request.into_bytes()
+}
+
+/// A member of a JSON answer that is a text.
+pub(crate) fn member(body: &[u8], name: &str) -> anyhow::Result<String> {
+    let body: Value = serde_json::from_slice(body).context("the answer is no JSON")?;
+    let text = body[name].as_str().with_context(|| format!("the answer has no `{name}`"))?;
+    Ok(text.to_owned())
+}
+
+fn auth_settings(directory: &Path, port: u16, resource_port: u16) -> Vec<(&'static str, String)> {
+    vec![
+        ("AUTH_LISTEN", format!("127.0.0.1:{port}")),
+        ("AUTH_METRICS_LISTEN", "off".to_owned()),
+        ("AUTH_DATA_DIR", directory.join("auth").display().to_string()),
+        ("AUTH_FIRST_RESOURCE", format!("http://localhost:{resource_port}")),
+        ("AUTH_LOG", "warn".to_owned()),
+    ]
+}
+
+fn resource_settings(directory: &Path, auth_port: u16, port: u16) -> Vec<(&'static str, String)> {
+    vec![
+        ("RESOURCE_LISTEN", format!("127.0.0.1:{port}")),
+        ("RESOURCE_METRICS_LISTEN", "off".to_owned()),
+        ("RESOURCE_DATA_DIR", directory.join("resource").display().to_string()),
+        ("RESOURCE_ISSUER", format!("http://localhost:{auth_port}")),
+        ("RESOURCE_LOG", "warn".to_owned()),
+    ]
+}
+
+fn serve(programs: &Path, name: &str, settings: Vec<(&'static str, String)>) -> anyhow::Result<Child> {
+    let mut command: Command = pin::command(&programs.join(name), pin::SERVICE);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AUTH_") || name.starts_with("RESOURCE_")) {
+        command.env_remove(name);
+    }
+    let child = command.arg("serve").envs(settings).stdout(Stdio::null()).spawn();
+    child.with_context(|| format!("{name} is not built beside this program"))
+}
+
+async fn await_ready(address: &str) -> anyhow::Result<()> {
+    let request = get(address, "/health/ready", &[]);
+    let ready = async {
+        loop {
+            if let Ok(mut connection) = Connection::open(address).await
+                && connection.call(&request).await.is_ok_and(|answer| answer.status == 200)
+            {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, ready).await.with_context(|| format!("what listens on {address} does not become ready"))
+}
+
+fn usage(child: &Child) -> Usage {
+    const TICKS: u64 = 100;
+    const PAGE: f64 = 4096.0;
+    let Some(id) = child.id() else { return Usage::default() };
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
+    // Behind the name, which may hold spaces and parentheses.
+    let stat = read("stat");
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    let pages: f64 = read("statm").split_whitespace().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    Usage { cpu: Duration::from_millis((ticks(11) + ticks(12)) * 1000 / TICKS), memory: pages * PAGE / 1024.0 / 1024.0 }
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
