@@ -27,7 +27,7 @@ async fn te_08_a_secret_is_taken_from_the_header_and_from_the_body() {
 }
 
 #[tokio::test]
-async fn te_08_a_secret_is_form_encoded_inside_the_header() {
+async fn te_08_a_ca_05_a_secret_is_form_encoded_inside_the_header() {
     let stack = stack_with_batch().await;
 
     for (id, secret) in [

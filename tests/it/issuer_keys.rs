@@ -70,7 +70,7 @@ async fn an_issuer_that_comes_up_later_is_found_without_a_restart() {
 }
 
 #[tokio::test]
-async fn a_crowd_that_meets_an_empty_cache_causes_one_fetch() {
+async fn a_jk_04_a_crowd_that_meets_an_empty_cache_causes_one_fetch() {
     let issuer = MockIssuer::start().await;
     let (resource, _home) = trusting(&issuer).await;
 

@@ -12,6 +12,7 @@ mod client_authentication;
 mod client_credentials;
 mod clients;
 mod cors;
+mod crash;
 mod documents;
 mod follower;
 mod health;

@@ -16,10 +16,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(crate) async fn read(request: String, response: reqwest::Response) -> Self {
+    pub(crate) async fn read(request: String, response: reqwest::Response) -> Result<Self, reqwest::Error> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await.unwrap_or_else(|error| panic!("{request}: the body breaks off: {error}"));
-        Self { request, status, headers, body: body.into() }
+        let body = response.bytes().await?;
+        Ok(Self { request, status, headers, body: body.into() })
     }
 
     /// The status code.

@@ -34,6 +34,11 @@ impl AuthHome {
         Self { database: TestDatabase::embedded(directory.path()), directory }
     }
 
+    /// Where it keeps its files.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// Its database.
     pub const fn database(&self) -> &TestDatabase {
         &self.database

@@ -143,13 +143,22 @@ impl Call {
 
     /// Makes the request, and reads the answer to its end.
     pub async fn send(self) -> Answer {
+        let request = format!("{} {}", self.method, self.url());
+        self.exchange().await.unwrap_or_else(|error| panic!("{request}: no answer: {error:?}"))
+    }
+
+    /// Makes the request of a service that may be gone: nothing, if there is no whole answer.
+    pub async fn try_send(self) -> Option<Answer> {
+        self.exchange().await.ok()
+    }
+
+    async fn exchange(self) -> Result<Answer, reqwest::Error> {
         let url = self.url();
         let request = format!("{} {url}", self.method);
         let mut builder = self.http.client.request(self.method, url).headers(self.headers);
         if let Some(body) = self.body {
             builder = builder.body(body);
         }
-        let response = builder.send().await.unwrap_or_else(|error| panic!("{request}: no answer: {error:?}"));
-        Answer::read(request, response).await
+        Answer::read(request, builder.send().await?).await
     }
 }

@@ -6,6 +6,7 @@
 //! [`jwt`] signs whatever a test wants to be signed, and a [`MockIssuer`] publishes the keys for it.
 
 mod answer;
+mod auth_process;
 mod auth_server;
 mod challenge;
 mod database;
@@ -22,6 +23,7 @@ pub mod wire;
 
 pub use self::{
     answer::Answer,
+    auth_process::{AuthProcess, AuthProgram},
     auth_server::{AuthHome, AuthServer},
     challenge::Challenge,
     database::TestDatabase,

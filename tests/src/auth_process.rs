@@ -1,0 +1,135 @@
+//! auth-service as a program of its own: what can be killed, and what is run at a command line.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+
+use crate::{ADMIN_PASSWORD, AuthHome, Http, OAuthClient};
+
+/// How long a start may take; it only ends a test that would wait for ever.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Where an auth-service lives that is run as a program: a home, and the settings of its environment.
+pub struct AuthProgram {
+    program: PathBuf,
+    home: AuthHome,
+    address: SocketAddr,
+    settings: Vec<(&'static str, String)>,
+}
+
+/// A running auth-service, killed at the end.
+pub struct AuthProcess {
+    child: Child,
+    http: Http,
+}
+
+impl AuthProgram {
+    /// A home in which this program was never started, on a port that is free now.
+    pub async fn new(program: impl Into<PathBuf>) -> Self {
+        let home = AuthHome::new().await;
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let address = free.local_addr().expect("it is bound");
+        let settings = vec![
+            ("AUTH_LISTEN", address.to_string()),
+            ("AUTH_METRICS_LISTEN", "off".to_owned()),
+            ("AUTH_DATA_DIR", home.directory().display().to_string()),
+            ("AUTH_DATABASE_URL", home.database().url().to_owned()),
+            ("AUTH_BOOTSTRAP_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
+            ("AUTH_LOG", "error".to_owned()),
+        ];
+        Self { program: program.into(), home, address, settings }
+    }
+
+    /// Adds a setting.
+    #[must_use]
+    pub fn setting(mut self, name: &'static str, value: &str) -> Self {
+        self.settings.push((name, value.to_owned()));
+        self
+    }
+
+    /// What it leaves behind between two runs.
+    pub const fn home(&self) -> &AuthHome {
+        &self.home
+    }
+
+    /// Starts it, and waits until it is ready.
+    pub async fn serve(&self) -> AuthProcess {
+        let child = self.command().arg("serve").stdout(Stdio::null()).spawn().expect("the program can be started");
+        let http = Http::at(format!("http://localhost:{}", self.address.port()));
+        let mut process = AuthProcess { child, http };
+        timeout(PATIENCE, process.ready()).await.expect("it becomes ready");
+        process
+    }
+
+    /// Runs one of its commands with this on its standard input.
+    pub async fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        // A command that reads nothing may have ended already.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        child.wait_with_output().await.expect("the program ends")
+    }
+
+    /// Runs one of its commands, which must succeed, and returns what it prints.
+    pub async fn expect(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run(arguments, input).await;
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("it prints text")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AUTH_")) {
+            command.env_remove(name);
+        }
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+}
+
+impl AuthProcess {
+    /// What it answers at.
+    pub const fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// A client application of it: the one that every development server knows.
+    pub fn client(&self) -> OAuthClient {
+        OAuthClient::first_party(self.http.clone())
+    }
+
+    /// Kills it on the spot, as `kill -9` does.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("it was running");
+    }
+
+    async fn ready(&mut self) {
+        loop {
+            if let Some(answer) = self.http.get("/health/ready").try_send().await
+                && answer.status() == 200
+            {
+                return;
+            }
+            let ended = self.child.try_wait().expect("it can be asked");
+            assert!(ended.is_none(), "the program ended before it was ready: {ended:?}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
