@@ -21,7 +21,6 @@ pub(crate) struct Connection {
 /// An answer, as far as anybody looks at it.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
-    pub(crate) head: &'a [u8],
     pub(crate) body: &'a [u8],
 }
 
@@ -43,7 +42,7 @@ impl Connection {
                 && self.buffer.len() >= head + length
             {
                 let status = status(&self.buffer).context("the answer is not HTTP/1.1")?;
-                return Ok(Answer { status, head: &self.buffer[..head], body: &self.buffer[head..head + length] });
+                return Ok(Answer { status, body: &self.buffer[head..head + length] });
             }
             ensure!(self.buffer.len() < MAX_ANSWER, "the answer is too large");
             if self.stream.read_buf(&mut self.buffer).await? == 0 {

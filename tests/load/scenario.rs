@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use tokio::time::sleep;
 
 use crate::{
     client::{self, Answer, Connection, Each, Outcome, Same, Script},
@@ -225,14 +226,16 @@ async fn fresh_tokens(services: &Services, resource: &str, concurrency: usize) -
 }
 
 async fn status_list(connection: &mut Connection, auth: &str) -> anyhow::Result<Vec<u8>> {
-    let answer = connection.call(&get(auth, "/oauth2/status-lists", &[])).await?;
-    let lists: serde_json::Value = serde_json::from_slice(answer.body)?;
-    let list = lists["status_lists"][0].as_str().context("there is a status list after a login")?;
-    let path = url::Url::parse(list)?.path().to_owned();
-    let answer = connection.call(&get(auth, &path, &[])).await?;
-    let head = String::from_utf8_lossy(answer.head).to_ascii_lowercase();
-    ensure!(answer.status == 200 && head.contains("etag"), "the status list is served");
-    Ok(get(auth, &path, &[]))
+    // A list that was opened a moment ago is named a moment later.
+    for _ in 0..100 {
+        let answer = connection.call(&get(auth, "/oauth2/status-lists", &[])).await?;
+        let lists: serde_json::Value = serde_json::from_slice(answer.body)?;
+        if let Some(list) = lists["status_lists"][0].as_str() {
+            return Ok(get(auth, url::Url::parse(list)?.path(), &[]));
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    bail!("there is no status list after a login")
 }
 
 /// The token with another last byte of its signature but one.
