@@ -1,6 +1,6 @@
 //! Puts the parts together: connects, migrates, unseals the keys, mounts the routes, binds and runs.
 
-use std::{future::Future, net::SocketAddr, sync::Arc};
+use std::{future::Future, sync::Arc};
 
 use anyhow::Context;
 use aws_lc_rs::{hmac, rand};
@@ -15,7 +15,9 @@ use shared::{
         health::{Detail, Health},
         listener::Listener,
         metrics::Metrics,
+        rate_limit::RateLimits,
         routes::Routes as RouteTable,
+        tls::Tls,
     },
 };
 use zeroize::Zeroizing;
@@ -62,7 +64,8 @@ impl App {
     /// Gets everything ready behind a socket that is bound already.
     pub async fn start_on(listener: Listener, config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
-        let listener = listener.trusting(config.trusted_proxies.clone()).metrics(&metrics);
+        let tls = config.tls.clone().map(Tls::load).transpose()?;
+        let listener = listener.trusting(config.trusted_proxies.clone()).metrics(&metrics).tls(tls);
         let address = listener.local_addr();
         let issuer_name = config.issuer_at(address);
         let store = Store::open(config.database_url.expose_secret(), POOL_SIZE).await?;
@@ -152,7 +155,7 @@ impl App {
             endpoint: edge.wrap(routes.endpoint).boxed(),
             upkeep: upkeep.start(),
             operator: Operator::within(store, hashing, rotator, lists),
-            url: base_url(address),
+            url: config.local_url(address),
             document: routes.document,
             first_admin,
         })
@@ -260,15 +263,13 @@ fn health(store: &Store) -> Health {
 fn edge(config: &Config, allowed: AllowedOrigins, document: &str, metrics: Metrics) -> anyhow::Result<Edge> {
     Ok(Edge {
         trusted_proxies: config.trusted_proxies.clone(),
+        rate_limits: RateLimits::new(config.rate_limits.clone()).map(Arc::new),
+        https_only: config.https_only,
         cors: Cors { allowed, public_paths: PUBLIC_PATHS.to_vec() },
         metrics,
         routes: RouteTable::from_document(document)?,
-        hsts: config.issuer.as_ref().is_some_and(|issuer| issuer.starts_with("https:")),
+        hsts: config.tls.is_some() || config.issuer.as_ref().is_some_and(|issuer| issuer.starts_with("https:")),
         error_shape: Some(http::shape_error),
         ..Edge::default()
     })
-}
-
-fn base_url(address: SocketAddr) -> String {
-    format!("http://localhost:{}", address.port())
 }

@@ -1,6 +1,6 @@
 //! Puts the parts together: connects, migrates, follows the issuer, mounts the routes, binds and runs.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use crate::{
     Config, Profile,
@@ -22,7 +22,9 @@ use shared::{
         edge::Edge,
         listener::Listener,
         metrics::Metrics,
+        rate_limit::RateLimits,
         routes::Routes,
+        tls::Tls,
     },
 };
 
@@ -54,7 +56,8 @@ impl App {
     /// Gets everything ready behind a socket that is bound already.
     pub async fn start_on(listener: Listener, config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
-        let listener = listener.trusting(config.trusted_proxies.clone()).metrics(&metrics);
+        let tls = config.tls.clone().map(Tls::load).transpose()?;
+        let listener = listener.trusting(config.trusted_proxies.clone()).metrics(&metrics).tls(tls);
         let metrics_listener = match config.metrics_listen {
             Some(address) => Some(bind(address).await?),
             None => None,
@@ -71,7 +74,7 @@ impl App {
             .when_stale(config.revocations_when_stale)
             .start();
 
-        let url = local_url(listener.local_addr());
+        let url = config.local_url(listener.local_addr());
         let id = config.id_at(listener.local_addr());
         let verifier = AccessTokenVerifier::following(keys.clone(), &id).revocations(revocations.clone());
         let guard = Guard::new(verifier, REALM, http::metadata_url(&id));
@@ -92,7 +95,7 @@ impl App {
 
     /// Where its metrics can be reached on this machine, if it serves them.
     pub fn metrics_url(&self) -> Option<String> {
-        self.metrics_listener.as_ref().map(|listener| format!("{}/metrics", local_url(listener.local_addr())))
+        self.metrics_listener.as_ref().map(|listener| format!("http://localhost:{}/metrics", listener.local_addr().port()))
     }
 
     /// The document that `/openapi.json` serves.
@@ -128,6 +131,8 @@ fn edge(config: &Config, about: &About, document: &str, metrics: Metrics) -> any
     Ok(Edge {
         routes: Routes::from_document(document)?.with(&http::metadata_path(&about.id), &[Method::GET]),
         trusted_proxies: config.trusted_proxies.clone(),
+        rate_limits: RateLimits::new(config.rate_limits.clone()).map(Arc::new),
+        https_only: config.https_only,
         cors: Cors {
             allowed: AllowedOrigins::new(config.cors_origins.clone(), config.profile == Profile::Development),
             public_paths: http::public_paths(about),
@@ -136,8 +141,4 @@ fn edge(config: &Config, about: &About, document: &str, metrics: Metrics) -> any
         hsts: about.id.starts_with("https:"),
         ..Edge::default()
     })
-}
-
-fn local_url(address: SocketAddr) -> String {
-    format!("http://localhost:{}", address.port())
 }

@@ -7,6 +7,7 @@ use shared::server::healthcheck;
 use crate::config::Settings;
 
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
-    healthcheck::ask(settings.listen_address()?).await?;
+    let is_tls = settings.tls_cert.is_some();
+    healthcheck::ask(settings.listen_address()?, is_tls).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,10 @@ use clap::{Args, CommandFactory};
 use secrecy::ExposeSecret;
 use shared::{
     access_token::MAX_LIFETIME,
-    server::settings::{self, Problems},
+    server::{
+        rate_limit,
+        settings::{self, Problems},
+    },
 };
 
 use super::{Config, DAY, HOUR, Profile, Settings, embedded, make_private};
@@ -37,6 +40,8 @@ impl Settings {
         let issuer = self.issuer.as_deref().and_then(|issuer| problems.check("AUTH_ISSUER", issuer, root_url));
         let first_resource = problems.check("AUTH_FIRST_RESOURCE", &self.first_resource, settings::url);
         let trusted_proxies = problems.check("AUTH_TRUSTED_PROXIES", &self.trusted_proxies, settings::networks);
+        let tls = problems.take("AUTH_TLS_CERT", settings::tls_files(self.tls_cert, self.tls_key));
+        let rate_limits = problems.check("AUTH_RATE_LIMITS", &self.rate_limits, rate_limit::rules);
         let cors_origins = problems.check("AUTH_CORS_ORIGINS", &self.cors_origins, settings::origins);
         let docs = self.docs.as_deref().map(|docs| problems.check("AUTH_DOCS", docs, settings::switch));
         let lifetime = problems.check(
@@ -95,6 +100,9 @@ impl Settings {
             bootstrap_admin_password: admin_password.expect(unchecked),
             first_resource: first_resource.expect(unchecked),
             trusted_proxies: trusted_proxies.expect(unchecked),
+            tls: tls.expect(unchecked),
+            rate_limits: rate_limits.expect(unchecked),
+            https_only: profile != Profile::Development,
             cors_origins: cors_origins.expect(unchecked),
             docs: docs.flatten().unwrap_or(is_development),
             access_token_lifetime: lifetime.expect(unchecked),

@@ -16,6 +16,7 @@ use std::{
 
 use ipnet::IpNet;
 use secrecy::SecretString;
+use shared::server::{rate_limit::Rule, tls::TlsFiles};
 
 pub(crate) use self::settings::Settings;
 use crate::{account::HashCost, seal::Sealer, signing_key::Algorithm};
@@ -41,7 +42,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/metrics` is served, if at all.
     pub metrics_listen: Option<SocketAddr>,
-    /// The issuer identifier; none: `http://localhost` and the port that is listened on.
+    /// The issuer identifier; none: `localhost` and the port that is listened on.
     pub issuer: Option<String>,
     /// How strict it is.
     pub profile: Profile,
@@ -55,6 +56,12 @@ pub struct Config {
     pub first_resource: String,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The certificate to serve HTTPS with; none: HTTP.
+    pub tls: Option<TlsFiles>,
+    /// How often anybody may come; empty: as often as they like.
+    pub rate_limits: Vec<Rule>,
+    /// Refuses what comes in the clear, unless a trusted proxy says that it came to it over HTTPS.
+    pub https_only: bool,
     /// Browser origins that may call the token endpoint, besides those of the clients.
     pub cors_origins: Vec<String>,
     /// Whether `/docs` and `/openapi.json` are served.
@@ -110,6 +117,9 @@ impl Config {
             bootstrap_admin_password: None,
             first_resource: "http://localhost:8081".to_owned(),
             trusted_proxies: Vec::new(),
+            tls: None,
+            rate_limits: Vec::new(),
+            https_only: false,
             cors_origins: Vec::new(),
             docs: true,
             access_token_lifetime: Duration::from_mins(10),
@@ -128,7 +138,12 @@ impl Config {
 
     /// The issuer, once the port is known.
     pub(crate) fn issuer_at(&self, address: SocketAddr) -> String {
-        self.issuer.clone().unwrap_or_else(|| format!("http://localhost:{}", address.port()))
+        self.issuer.clone().unwrap_or_else(|| self.local_url(address))
+    }
+
+    /// Where the service can be reached on this machine.
+    pub(crate) fn local_url(&self, address: SocketAddr) -> String {
+        format!("{}://localhost:{}", if self.tls.is_some() { "https" } else { "http" }, address.port())
     }
 }
 

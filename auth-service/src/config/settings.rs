@@ -63,6 +63,24 @@ pub(crate) struct Settings {
     #[arg(long, env = "AUTH_TRUSTED_PROXIES", default_value = "")]
     pub(super) trusted_proxies: String,
 
+    /// File with the certificate and its chain in PEM, to serve HTTPS; it is read anew when it changes
+    #[arg(long, env = "AUTH_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// File with the private key of the certificate in PEM
+    #[arg(long, env = "AUTH_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+
+    /// How often anybody may come: `off`, or rules separated by commas, each `ip` or `credentials`, perhaps the beginning of
+    /// a path, and a rate
+    #[arg(
+        long,
+        env = "AUTH_RATE_LIMITS",
+        value_name = "RULES",
+        default_value = "ip 100/second burst 500, ip /oauth2/ 50/second burst 200"
+    )]
+    pub(super) rate_limits: String,
+
     /// Browser origins that may call this service besides those of the registered clients, separated by commas;
     /// development also lets any loopback origin in
     #[arg(long, env = "AUTH_CORS_ORIGINS", default_value = "")]

@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use clap::CommandFactory;
 use shared::{
     access_token::StalePolicy,
-    server::settings::{self, Problems},
+    server::{
+        rate_limit,
+        settings::{self, Problems},
+    },
 };
 
 use super::{Config, DEVELOPMENT_ISSUER, Profile, Settings};
@@ -30,6 +33,8 @@ impl Settings {
         let database_url =
             problems.take("RESOURCE_DATABASE_URL", settings::secret(self.database_url, self.database_url_file.as_deref()));
         let trusted_proxies = problems.check("RESOURCE_TRUSTED_PROXIES", &self.trusted_proxies, settings::networks);
+        let tls = problems.take("RESOURCE_TLS_CERT", settings::tls_files(self.tls_cert, self.tls_key));
+        let rate_limits = problems.check("RESOURCE_RATE_LIMITS", &self.rate_limits, rate_limit::rules);
         let cors_origins = problems.check("RESOURCE_CORS_ORIGINS", &self.cors_origins, settings::origins);
         let docs = self.docs.map(|docs| problems.check("RESOURCE_DOCS", &docs, settings::switch));
         let documents_per_owner = problems.check("RESOURCE_DOCUMENTS_PER_OWNER", &self.documents_per_owner, positive_number);
@@ -61,6 +66,9 @@ impl Settings {
             data_dir: self.data_dir,
             database_url: database_url.expect(unchecked),
             trusted_proxies: trusted_proxies.expect(unchecked),
+            tls: tls.expect(unchecked),
+            rate_limits: rate_limits.expect(unchecked),
+            https_only: profile != Profile::Development,
             cors_origins: cors_origins.expect(unchecked),
             docs: docs.flatten().unwrap_or(profile == Profile::Development),
             documents_per_owner: documents_per_owner.expect(unchecked),

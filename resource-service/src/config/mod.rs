@@ -14,7 +14,10 @@ use std::{
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use shared::access_token::StalePolicy;
+use shared::{
+    access_token::StalePolicy,
+    server::{rate_limit::Rule, tls::TlsFiles},
+};
 
 pub(crate) use self::settings::Settings;
 
@@ -42,7 +45,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/metrics` is served, if at all.
     pub metrics_listen: Option<SocketAddr>,
-    /// Its identifier, the audience of its access tokens; none: `http://localhost` and the port that is listened on.
+    /// Its identifier, the audience of its access tokens; none: `localhost` and the port that is listened on.
     pub id: Option<String>,
     /// The issuer whose access tokens it accepts.
     pub issuer: String,
@@ -60,6 +63,12 @@ pub struct Config {
     pub database_url: Option<SecretString>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The certificate to serve HTTPS with; none: HTTP.
+    pub tls: Option<TlsFiles>,
+    /// How often anybody may come; empty: as often as they like.
+    pub rate_limits: Vec<Rule>,
+    /// Refuses what comes in the clear, unless a trusted proxy says that it came to it over HTTPS.
+    pub https_only: bool,
     /// Browser origins that may call the API.
     pub cors_origins: Vec<String>,
     /// Whether `/docs` and `/openapi.json` are served.
@@ -96,6 +105,9 @@ impl Config {
             data_dir: data_dir.to_owned(),
             database_url: None,
             trusted_proxies: Vec::new(),
+            tls: None,
+            rate_limits: Vec::new(),
+            https_only: false,
             cors_origins: Vec::new(),
             docs: true,
             documents_per_owner: DOCUMENTS_PER_OWNER,
@@ -104,7 +116,12 @@ impl Config {
 
     /// The identifier, once the port is known.
     pub(crate) fn id_at(&self, address: SocketAddr) -> String {
-        self.id.clone().unwrap_or_else(|| format!("http://localhost:{}", address.port()))
+        self.id.clone().unwrap_or_else(|| self.local_url(address))
+    }
+
+    /// Where the service can be reached on this machine.
+    pub(crate) fn local_url(&self, address: SocketAddr) -> String {
+        format!("{}://localhost:{}", if self.tls.is_some() { "https" } else { "http" }, address.port())
     }
 
     /// The database to connect to.

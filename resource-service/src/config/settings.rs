@@ -66,6 +66,24 @@ pub(crate) struct Settings {
     #[arg(long, env = "RESOURCE_TRUSTED_PROXIES", value_name = "NETWORKS", default_value = "", hide_default_value = true)]
     pub(super) trusted_proxies: String,
 
+    /// File with the certificate and its chain in PEM, to serve HTTPS; it is read anew when it changes
+    #[arg(long, env = "RESOURCE_TLS_CERT", value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// File with the private key of the certificate in PEM
+    #[arg(long, env = "RESOURCE_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+
+    /// How often anybody may come: off, or rules separated by commas, each ip or credentials, perhaps the beginning of
+    /// a path, and a rate
+    #[arg(
+        long,
+        env = "RESOURCE_RATE_LIMITS",
+        value_name = "RULES",
+        default_value = "ip 500/second burst 2000, credentials 200/second burst 1000"
+    )]
+    pub(super) rate_limits: String,
+
     /// Browser origins that may call this service, separated by commas; development also lets any loopback origin in
     #[arg(long, env = "RESOURCE_CORS_ORIGINS", value_name = "ORIGINS", default_value = "", hide_default_value = true)]
     pub(super) cors_origins: String,

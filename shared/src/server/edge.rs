@@ -18,8 +18,9 @@ use super::{
     listener::Unserved,
     metrics::Metrics,
     problem::{Reason, answer},
+    rate_limit::{RateLimits, Standing},
     routes::{Entry, Routes},
-    security_headers,
+    security_headers, transport,
 };
 
 /// `Retry-After` in seconds where nobody knows better.
@@ -38,6 +39,10 @@ pub struct Edge {
     pub cors: Cors,
     /// How much is accepted, and for how long.
     pub limits: Limits,
+    /// How often anybody may come; none: as often as they like.
+    pub rate_limits: Option<Arc<RateLimits>>,
+    /// Refuses what comes in the clear, unless a trusted proxy says that it came to it over HTTPS.
+    pub https_only: bool,
     /// Where requests are counted.
     pub metrics: Metrics,
     /// Whether to tell browsers to use HTTPS only, for this host and all below it, for two years.
@@ -78,11 +83,13 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
         let visit = Visit::begin(&request, entry.map(|entry| entry.template().clone()), &context, edge.metrics.clone());
         let is_public = edge.cors.is_public(request.uri().path());
         let asking = Asking::new(request.headers(), is_public);
+        let standing = edge.rate_limits.as_ref().map(|limits| limits.take(&request, context.client_ip)).unwrap_or_default();
 
         // Of the highest level, so that it is there whatever the log is filtered by.
         let span = tracing::error_span!("request", request_id = context.request_id);
-        let mut response = self.answer(request, entry, &context.request_id).instrument(span).await;
+        let mut response = self.answer(request, entry, &context.request_id, &standing).instrument(span).await;
 
+        standing.tell(&mut response);
         edge.cors.apply(&mut response, &asking);
         security_headers::apply(&mut response, is_public, edge.hsts);
         let request_id = HeaderValue::from_str(&context.request_id).expect("a request id is hexadecimal");
@@ -93,12 +100,12 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
 }
 
 impl<E: Endpoint> Wrapped<E> {
-    async fn answer(&self, request: Request, entry: Option<&Entry>, request_id: &str) -> Response {
+    async fn answer(&self, request: Request, entry: Option<&Entry>, request_id: &str, standing: &Standing) -> Response {
         let methods = entry.map_or(&READ_ONLY, Entry::allow);
         if let Some(preflight) = self.edge.cors.preflight(&request, methods) {
             return answer::complete(preflight, request_id).await;
         }
-        let mut response = match AssertUnwindSafe(self.serve(request)).catch_unwind().await {
+        let mut response = match AssertUnwindSafe(self.serve(request, standing)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => self.refuse(error, entry),
             Err(panic) => answer::from_panic(&*panic),
@@ -129,9 +136,13 @@ impl<E: Endpoint> Wrapped<E> {
         }
     }
 
-    async fn serve(&self, request: Request) -> poem::Result<Response> {
+    async fn serve(&self, request: Request, standing: &Standing) -> poem::Result<Response> {
         if let Some(&unserved) = request.extensions().get::<Unserved>() {
             return Err(unserved.into());
+        }
+        standing.check()?;
+        if self.edge.https_only {
+            transport::check(&request, &self.edge.trusted_proxies)?;
         }
         let limits = &self.edge.limits;
         let request = limits.admit(request).await?;

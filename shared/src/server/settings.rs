@@ -8,13 +8,15 @@ use std::{
     collections::BTreeSet,
     fmt,
     net::{IpAddr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
+
+pub use super::tls::TlsFiles;
 
 /// Everything found wrong with a service's settings.
 #[derive(Debug, Default)]
@@ -125,6 +127,15 @@ pub fn origin(value: &str) -> Result<String, String> {
         .ok_or_else(|| {
             "expected origins such as https://app.example.com: lower case, no path, no trailing slash, no *".to_owned()
         })
+}
+
+/// The files of a certificate with its chain and of its private key: both, or neither.
+pub fn tls_files(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, String> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) | (None, Some(_)) => Err("a certificate and its key are given together".to_owned()),
+    }
 }
 
 /// A switch: `on` or `off` (also `true` and `false`).

@@ -168,6 +168,7 @@ fn refusal_of(status: StatusCode) -> Option<OAuthRefusal> {
         StatusCode::BAD_REQUEST => Some(OAuthRefusal::invalid_request(
             "the body is not a form, has too many parameters, or one that is repeated, not UTF-8, or holds a NUL character",
         )),
+        StatusCode::FORBIDDEN => Some(OAuthRefusal::invalid_request("this service is used over HTTPS only")),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             Some(OAuthRefusal::invalid_request("the body must be application/x-www-form-urlencoded, in UTF-8 and not compressed"))
         }

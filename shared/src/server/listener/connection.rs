@@ -37,7 +37,7 @@ use super::{
     tracked::{Ending, Tracked},
     wire::Wire,
 };
-use crate::server::limits::Unread;
+use crate::server::{limits::Unread, tls::Tls};
 
 /// The application, with its type forgotten.
 pub(super) type App = Arc<dyn DynEndpoint<Output = Response>>;
@@ -60,12 +60,27 @@ pub(super) struct Serving {
     pub(super) app: App,
     pub(super) local_addr: SocketAddr,
     pub(super) stopping: watch::Receiver<bool>,
+    pub(super) tls: Option<Tls>,
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(serving: Serving, mut stream: TcpStream, peer: SocketAddr, seat: Seat) {
+pub(super) async fn serve(serving: Serving, stream: TcpStream, peer: SocketAddr, seat: Seat) {
+    let Some(tls) = serving.tls.clone() else { return converse(serving, stream, peer, seat, Scheme::HTTP).await };
+    // The handshake counts toward the time in which a connection has to say something.
     let supervisor = Supervisor { seat: &seat, stopping: serving.stopping.clone() };
-    let caller = Caller { app: serving.app, local_addr: serving.local_addr, peer };
+    let shaken = supervisor.watch(pin!(tls.accept(stream)), |_| {}).await;
+    if let Ok(Ok(stream)) = shaken {
+        converse(serving, stream, peer, seat, Scheme::HTTPS).await;
+    }
+}
+
+/// Serves HTTP on a stream, encrypted or not.
+async fn converse<S>(serving: Serving, mut stream: S, peer: SocketAddr, seat: Seat, scheme: Scheme)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let supervisor = Supervisor { seat: &seat, stopping: serving.stopping.clone() };
+    let caller = Caller { app: serving.app, local_addr: serving.local_addr, peer, scheme };
     let begun = supervisor.watch(pin!(sniff(&mut stream, &seat.pulse)), |_| {}).await;
     match begun {
         Ok(Ok((Protocol::Http1, read))) => caller.http1(Wire::new(stream, read, seat.pulse.clone()), supervisor).await,
@@ -80,7 +95,11 @@ pub(super) async fn serve(serving: Serving, mut stream: TcpStream, peer: SocketA
 
 /// Tells a client that there is no room, and closes its connection.
 pub(super) async fn turn_away(serving: Serving, stream: TcpStream, peer: SocketAddr, _standing: Standing) {
-    let caller = Caller { app: serving.app, local_addr: serving.local_addr, peer };
+    if serving.tls.is_some() {
+        // An answer would take a handshake, which is what there is no room for.
+        return;
+    }
+    let caller = Caller { app: serving.app, local_addr: serving.local_addr, peer, scheme: Scheme::HTTP };
     let _ = timeout(LINGER, caller.refuse(stream, Unserved::TooMany)).await;
 }
 
@@ -90,7 +109,7 @@ enum Protocol {
 }
 
 /// Reads as much as it takes to tell the protocols apart: usually one read.
-async fn sniff(stream: &mut TcpStream, pulse: &Pulse) -> io::Result<(Protocol, Vec<u8>)> {
+async fn sniff<S: AsyncRead + Unpin>(stream: &mut S, pulse: &Pulse) -> io::Result<(Protocol, Vec<u8>)> {
     let mut read = Vec::with_capacity(4 * 1024);
     loop {
         let before = read.len();
@@ -112,6 +131,7 @@ struct Caller {
     app: App,
     local_addr: SocketAddr,
     peer: SocketAddr,
+    scheme: Scheme,
 }
 
 impl Caller {
@@ -145,7 +165,8 @@ impl Caller {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let service = {
-            let caller = Self { app: self.app.clone(), local_addr: self.local_addr, peer: self.peer };
+            let scheme = self.scheme.clone();
+            let caller = Self { app: self.app.clone(), local_addr: self.local_addr, peer: self.peer, scheme };
             let (caller, pulse, stopping) = (Arc::new(caller), supervisor.seat.pulse.clone(), supervisor.stopping.clone());
             service_fn(move |request| {
                 let (caller, pulse, stopping) = (caller.clone(), pulse.clone(), stopping.clone());
@@ -179,7 +200,7 @@ impl Caller {
             request.extensions_mut().insert(Unserved::Ambiguous);
         }
         let (local, remote) = self.addresses();
-        let mut response = self.app.get_response((request, local, remote, Scheme::HTTP).into()).await;
+        let mut response = self.app.get_response((request, local, remote, self.scheme.clone()).into()).await;
         // What may still come of an unread body is not the next request.
         let is_unread = response.data::<Unread>().is_some();
         if is_http1 && (is_ambiguous || is_unread || *stopping.borrow()) {
@@ -197,7 +218,7 @@ impl Caller {
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.extensions.insert(unserved);
         let (local, remote) = self.addresses();
-        let parts = RequestParts::from((parts, local, remote, Scheme::HTTP));
+        let parts = RequestParts::from((parts, local, remote, self.scheme.clone()));
         let mut response = self.app.get_response(Request::from_parts(parts, poem::Body::empty())).await;
         // An application without an edge takes it for a request.
         response.set_status(unserved.status());

@@ -2,14 +2,14 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ipnet::IpNet;
 
 use super::{ConnectionLimits, pulse::Pulse};
-use crate::server::metrics::Connections;
+use crate::server::{client_ip::network_of, metrics::Connections};
 
 /// Of those turned away, so many at one time are told so; the rest are just closed.
 const STANDING: usize = 64;
@@ -51,7 +51,7 @@ impl Crowd {
     /// Gives a new connection a seat. When there is none, the longest idle connection makes room; when none is idle, the
     /// new one is turned away, with an answer if not too many are waiting for theirs.
     pub(super) fn admit(&self, peer: IpAddr) -> Result<Seat, Option<Standing>> {
-        let peer = network_of(peer.to_canonical());
+        let peer = network_of(peer);
         let mut members = self.members();
         let from_peer = members.per_peer.get(&peer).copied().unwrap_or_default();
         let limits = &self.0.limits;
@@ -128,15 +128,6 @@ impl Drop for Seat {
 impl Drop for Standing {
     fn drop(&mut self) {
         self.0.members().standing -= 1;
-    }
-}
-
-/// An IPv6 host owns a whole /64.
-fn network_of(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
-        IpAddr::V6(address) if address.is_loopback() => peer,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 

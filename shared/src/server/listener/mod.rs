@@ -36,7 +36,7 @@ use self::{
     connection::{App, Serving},
     crowd::Crowd,
 };
-use super::metrics::Metrics;
+use super::{metrics::Metrics, tls::Tls};
 
 /// How many connections there may be, and how long each may take over what.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,7 @@ pub struct Listener {
     limits: ConnectionLimits,
     trusted: Vec<IpNet>,
     metrics: Metrics,
+    tls: Option<Tls>,
 }
 
 impl Listener {
@@ -82,7 +83,14 @@ impl Listener {
     pub async fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
         let socket = TcpListener::bind(addr).await?;
         let local_addr = socket.local_addr()?;
-        Ok(Self { socket, local_addr, limits: ConnectionLimits::default(), trusted: Vec::new(), metrics: Metrics::new() })
+        Ok(Self {
+            socket,
+            local_addr,
+            limits: ConnectionLimits::default(),
+            trusted: Vec::new(),
+            metrics: Metrics::new(),
+            tls: None,
+        })
     }
 
     /// The address it is bound to, with the actual port.
@@ -108,6 +116,12 @@ impl Listener {
         Self { metrics: metrics.clone(), ..self }
     }
 
+    /// Speaks TLS, and nothing else, if there is a certificate.
+    #[must_use]
+    pub fn tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
+    }
+
     /// Serves `app` until `shutdown` resolves, then finishes what is in flight and returns.
     ///
     /// What does not finish within the drain limit is cut.
@@ -119,8 +133,11 @@ impl Listener {
         let app: App = Arc::new(ToDynEndpoint(app.into_endpoint().map_to_response()));
         let (stop, stopping) = watch::channel(false);
         let crowd = Crowd::new(self.limits, self.trusted, self.metrics.connections.clone());
-        let mut hall =
-            Hall { serving: Serving { app, local_addr: self.local_addr, stopping }, crowd, connections: JoinSet::new() };
+        let mut hall = Hall {
+            serving: Serving { app, local_addr: self.local_addr, stopping, tls: self.tls },
+            crowd,
+            connections: JoinSet::new(),
+        };
         let mut backoff = Backoff::default();
         let mut not_before = Instant::now();
         tokio::pin!(shutdown);
