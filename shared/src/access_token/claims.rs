@@ -48,9 +48,19 @@ pub struct AccessTokenClaims {
     /// Where its revocation is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// Who acts for the subject, where that is not the subject itself (RFC 8693 §4.1): the API key that was exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
     /// The key it is bound to (RFC 7800); this verifier cannot check the proof and refuses such a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<serde_json::Value>,
+}
+
+/// The `act` claim (RFC 8693 §4.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Who acts.
+    pub sub: String,
 }
 
 /// The `status` claim (draft-ietf-oauth-status-list).
