@@ -6,6 +6,7 @@ use auth_service::{ClientKind, NewClient};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tests::{ADMIN_PASSWORD, Answer, MockIssuer, PASSWORD, Reply, ResourceHome, Stack, jwt::Token};
+use tokio::task::JoinSet;
 
 /// A stack whose revocations arrive at once, with Ada, an editor.
 async fn stack_with_ada() -> Stack {
@@ -91,10 +92,7 @@ async fn a_key_is_exchanged_once_and_its_last_use_is_noted_once() {
     for _ in 0..5 {
         stack.present_key(&key).await.assert_ok();
     }
-    let calls = (0..20).map(|_| stack.present_key(&key));
-    let answers = futures(calls).await;
 
-    assert!(answers.iter().all(|answer| answer.status() == 200));
     let database = stack.auth_home().database();
     let exchanges = database.rows("SELECT id FROM audit_event WHERE action = 'api_key.exchange'").await;
     assert_eq!(exchanges.len(), 1);
@@ -105,22 +103,13 @@ async fn a_key_is_exchanged_once_and_its_last_use_is_noted_once() {
     assert_eq!(before, after, "within an hour it is not written again");
 }
 
-/// All of them at once.
-async fn futures<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut pending: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    let mut done: Vec<Option<T>> = pending.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (future, done) in pending.iter_mut().zip(&mut done) {
-            if done.is_none()
-                && let std::task::Poll::Ready(answer) = future.as_mut().poll(context)
-            {
-                *done = Some(answer);
-            }
-        }
-        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    done.into_iter().flatten().collect()
+/// Many first uses of a key at once.
+async fn crowd(stack: &Stack, key: &str) -> Vec<Answer> {
+    let mut crowd = JoinSet::new();
+    for _ in 0..20 {
+        crowd.spawn(stack.api().get("/me").api_key(key).send());
+    }
+    crowd.join_all().await
 }
 
 #[tokio::test]
@@ -128,7 +117,7 @@ async fn concurrent_first_uses_of_a_key_are_one_exchange() {
     let stack = stack_with_ada().await;
     let key = stack.api_key("ada", "documents:read").await;
 
-    let answers = futures((0..20).map(|_| stack.present_key(&key))).await;
+    let answers = crowd(&stack, &key).await;
 
     assert!(answers.iter().all(|answer| answer.status() == 200));
     let exchanges = stack.auth_home().database().rows("SELECT id FROM audit_event WHERE action = 'api_key.exchange'").await;
@@ -188,6 +177,58 @@ async fn a_ak_02_other_roles_end_the_tokens_and_the_key_follows_them() {
     assert_eq!((&me["scopes"], &me["roles"]), (&json!(["documents:read"]), &json!(["reader"])));
     stack.operator().set_roles("ada", &[]).await.expect("nobody needs a role");
     stack.await_refusal_of_key(&key).await;
+}
+
+#[tokio::test]
+async fn a_ak_02_a_new_password_ends_the_tokens_and_not_the_key() {
+    let stack = stack_with_ada().await;
+    let key = stack.api_key("ada", "documents:read").await;
+    let exchanged = stack.client().unnamed().exchange(&key).await.assert_tokens();
+    stack.present(&exchanged).await.assert_ok();
+    stack.present_key(&key).await.assert_ok();
+
+    stack.operator().set_password("ada", "another phrase that nobody guesses").await.expect("it is acceptable");
+
+    stack.await_refusal(&exchanged).await;
+    stack.present_key(&key).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_ak_02_no_token_survives_a_race_with_the_end_of_its_key() {
+    let stack = stack_with_ada().await;
+    let api = stack.introspecting_client().await;
+    let client = stack.client().unnamed();
+    let mut issued = 0;
+    for round in 0..6 {
+        let key = stack.api_key("ada", "documents:read").await;
+        let mut crowd = JoinSet::new();
+        for _ in 0..8 {
+            crowd.spawn(client.exchange_request(&key).send());
+        }
+        let mut tokens = Vec::new();
+        for _ in 0..round {
+            let answer = crowd.join_next().await.expect("there are eight").expect("it answers");
+            tokens.push(answer.assert_tokens());
+        }
+        match round % 3 {
+            0 => stack.operator().revoke_api_key(id_of(&key)).await.expect("there is such a key"),
+            1 => stack.operator().enable_user("ada", false).await.expect("there is such a user"),
+            _ => stack.operator().set_roles("ada", &[]).await.expect("nobody needs a role"),
+        }
+        for answer in crowd.join_all().await {
+            match answer.status() {
+                200 => tokens.push(answer.assert_tokens()),
+                _ => assert!(["invalid_request", "invalid_scope"].contains(&answer.json()["error"].as_str().unwrap_or_default())),
+            }
+        }
+        issued += tokens.len();
+        for token in tokens {
+            assert_eq!(api.introspect(&token).await.assert_ok(), json!({ "active": false }), "in round {round}");
+        }
+        stack.operator().enable_user("ada", true).await.expect("there is such a user");
+        stack.operator().set_roles("ada", &["editor"]).await.expect("there is such a role");
+    }
+    assert!(issued > 0, "some were quicker");
 }
 
 #[tokio::test]
