@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::rand;
+use ipnet::IpNet;
 use secrecy::SecretString;
 use shared::{access_token::ApiKey, scope::Scope};
 use zeroize::Zeroizing;
@@ -30,12 +31,19 @@ pub(crate) const MAX_OVERLAP: Duration = Duration::from_hours(7 * 24);
 /// How many living keys one owner may have.
 pub(crate) const MAX_KEYS: u64 = 100;
 const MAX_NAME: usize = 100;
+const MAX_SOURCES: usize = 16;
 
-/// What a new key is made of.
-pub(crate) struct NewApiKey<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) scope: &'a Scope,
-    pub(crate) lifetime: Duration,
+/// What a new API key is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct NewApiKey<'a> {
+    /// What its owner calls it.
+    pub name: &'a str,
+    /// What it allows: within what the owner's roles hold, and nothing of the issuer's own.
+    pub scope: &'a Scope,
+    /// How long it lives, a year at most.
+    pub lifetime: Duration,
+    /// The networks it is good from; empty: any.
+    pub sources: &'a [IpNet],
 }
 
 /// Whose keys somebody may see and change.
@@ -79,6 +87,8 @@ pub(crate) enum ApiKeyError {
     OfIssuer,
     #[error("an API key lives from a second to a year")]
     Lifetime,
+    #[error("an API key is bound to {MAX_SOURCES} networks at most")]
+    Sources,
     #[error("the old key may be good for a week at most")]
     Overlap,
     #[error("there are {MAX_KEYS} API keys already, which is as many as one owner may have; revoke one first")]
@@ -109,6 +119,9 @@ impl ApiKeys {
         if !(Duration::from_secs(1)..=MAX_LIFETIME).contains(&new.lifetime) {
             return Err(ApiKeyError::Lifetime);
         }
+        if new.sources.len() > MAX_SOURCES {
+            return Err(ApiKeyError::Sources);
+        }
         let holder = user::by_id(&self.store, owner).await?.ok_or(ApiKeyError::NoAccount)?;
         self.check_scope(&holder.id, new.scope).await?;
         let now = clock::now();
@@ -118,6 +131,7 @@ impl ApiKeys {
             user_id: holder.id,
             name: new.name.to_owned(),
             scopes: new.scope.to_string(),
+            sources: new.sources.iter().map(|source| source.trunc().to_string()).collect::<Vec<_>>().join(" "),
             digest: secret::digest(&key),
             last_four: last_four(&key).to_owned(),
             previous_digest: None,

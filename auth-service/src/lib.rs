@@ -31,6 +31,7 @@ use self::store::StoreError;
 
 pub use self::{
     account::HashCost,
+    api_key::NewApiKey,
     app::App,
     client::{Kind as ClientKind, NewClient},
     config::{Config, Profile},

@@ -159,15 +159,9 @@ impl Operator {
     }
 
     /// Makes an API key for a user and returns it: it is shown once.
-    pub async fn add_api_key(
-        &self,
-        username: &str,
-        name: &str,
-        scope: &Scope,
-        lifetime: Duration,
-    ) -> anyhow::Result<SecretString> {
+    pub async fn add_api_key(&self, username: &str, new: NewApiKey<'_>) -> anyhow::Result<SecretString> {
         let user = account::find(&self.store, username).await?;
-        let (_, key) = self.api_key_list().create(&user.id, NewApiKey { name, scope, lifetime }, &self.origin).await?;
+        let (_, key) = self.api_key_list().create(&user.id, new, &self.origin).await?;
         Ok(key)
     }
 

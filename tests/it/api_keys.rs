@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_service::{ClientKind, NewClient};
+use auth_service::{ClientKind, NewApiKey, NewClient};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tests::{ADMIN_PASSWORD, Answer, MockIssuer, PASSWORD, Reply, ResourceHome, Stack, jwt::Token};
@@ -311,11 +311,9 @@ async fn a_ak_04_no_key_holds_a_scope_of_the_issuer_or_more_than_its_owner() {
     let admin = stack.client().scope("account").log_in("admin", ADMIN_PASSWORD).await;
     for scope in ["account", "admin:users", "admin:clients", "admin:keys", "admin:audit"] {
         create(&stack, &admin, &json!({"name": "ci", "scope": scope})).await.assert_problem(422);
-        stack
-            .operator()
-            .add_api_key("admin", "ci", &scope.parse().expect("a scope"), Duration::from_hours(1))
-            .await
-            .expect_err("not the issuer's");
+        let scope = scope.parse().expect("a scope");
+        let new = NewApiKey { name: "ci", scope: &scope, lifetime: Duration::from_hours(1), sources: &[] };
+        stack.operator().add_api_key("admin", new).await.expect_err("not the issuer's");
     }
 }
 
@@ -454,6 +452,41 @@ async fn a_ak_08_what_is_no_key_is_refused_at_once_and_by_nobody_but_the_guard()
     assert!((400..500).contains(&huge.status()), "{huge}");
     let asked = stack.auth_home().database().rows("SELECT id FROM audit_event WHERE action = 'api_key.exchange'").await;
     assert_eq!(asked.len(), 1, "the good one");
+}
+
+#[tokio::test]
+async fn a_key_that_is_bound_to_networks_is_good_from_there_only() {
+    let proxy = "127.0.0.1/32".parse().expect("a network");
+    let stack = Stack::builder().resource(move |config| config.trusted_proxies = vec![proxy]).start().await;
+    stack.user("ada", &["editor"]).await;
+    let token = account_token(&stack, "ada").await;
+    let wanted = json!({"name": "ci", "scope": "documents:read", "sources": ["10.1.2.3/8", "2001:db8::1"]});
+    let made = create(&stack, &token, &wanted).await.assert_status(201).json();
+    let key = made["key"].as_str().expect("a key");
+    let exchanged = stack.client().unnamed().exchange(key).await.assert_tokens();
+    let me = || stack.api().get("/me");
+
+    assert_eq!(made["sources"], json!(["10.0.0.0/8", "2001:db8::1/128"]));
+    for (address, is_good) in
+        [("10.9.9.9", true), ("2001:db8::1", true), ("::ffff:10.0.0.1", true), ("11.0.0.1", false), ("2001:db8::2", false)]
+    {
+        for call in [me().api_key(key), me().bearer(&exchanged)] {
+            let answer = call.header("x-forwarded-for", address).send().await;
+            if is_good {
+                answer.assert_ok();
+            } else {
+                let challenge = answer.assert_invalid_token();
+                assert_eq!(challenge.attribute("error_description"), Some("the credentials are not good from this address"));
+            }
+        }
+    }
+    me().api_key(key).send().await.assert_invalid_token();
+    for sources in [json!(["10.0.0.0/33"]), json!([""]), json!(["anywhere"])] {
+        let wanted = json!({"name": "ci", "scope": "documents:read", "sources": sources});
+        create(&stack, &token, &wanted).await.assert_problem(422);
+    }
+    let wanted = json!({"name": "ci", "scope": "documents:read", "sources": vec!["10.0.0.0/8"; 17]});
+    create(&stack, &token, &wanted).await.assert_problem(400);
 }
 
 #[tokio::test]
@@ -630,8 +663,8 @@ async fn an_owner_has_a_hundred_living_keys_at_most() {
     let key = stack.api_key("ada", "documents:read").await;
     let database = stack.auth_home().database();
     for number in 0..99 {
-        let sql = "INSERT INTO api_key (id, user_id, name, scopes, digest, last_four, created_at, expires_at) \
-                   SELECT $1, user_id, name, scopes, $1, last_four, created_at, expires_at FROM api_key LIMIT 1";
+        let sql = "INSERT INTO api_key (id, user_id, name, scopes, sources, digest, last_four, created_at, expires_at) \
+                   SELECT $1, user_id, name, scopes, sources, $1, last_four, created_at, expires_at FROM api_key LIMIT 1";
         database.run(sql, [format!("ask_{number:032x}").into()]).await;
     }
     let token = account_token(&stack, "ada").await;
@@ -647,11 +680,17 @@ async fn an_owner_has_a_hundred_living_keys_at_most() {
 async fn the_operator_makes_rotates_and_revokes_keys_too() {
     let stack = stack_with_ada().await;
     let operator = stack.operator();
-    let scope = "documents:read".parse().expect("a scope");
-    let (hour, year) = (Duration::from_hours(1), Duration::from_hours(366 * 24));
-    operator.add_api_key("nobody", "ci", &scope, hour).await.expect_err("there is no such user");
-    operator.add_api_key("ada", "ci", &scope, year).await.expect_err("a year at most");
-    operator.add_api_key("ada", "ci", &"documents:admin".parse().expect("a scope"), hour).await.expect_err("not hers");
+    let (read, admin) = ("documents:read".parse().expect("a scope"), "documents:admin".parse().expect("a scope"));
+    let good = NewApiKey { name: "ci", scope: &read, lifetime: Duration::from_hours(1), sources: &[] };
+    operator.add_api_key("nobody", good).await.expect_err("there is no such user");
+    for bad in [
+        NewApiKey { lifetime: Duration::from_hours(366 * 24), ..good },
+        NewApiKey { lifetime: Duration::ZERO, ..good },
+        NewApiKey { scope: &admin, ..good },
+        NewApiKey { sources: &["10.0.0.0/8".parse().expect("a network"); 17], ..good },
+    ] {
+        operator.add_api_key("ada", bad).await.expect_err("it is not acceptable");
+    }
     let old = stack.api_key("ada", "documents:read").await;
     stack.present_key(&old).await.assert_ok();
 

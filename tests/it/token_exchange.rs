@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_service::{ClientKind, NewClient};
+use auth_service::{ClientKind, NewApiKey, NewClient};
 use serde_json::json;
 use tests::{Answer, OAuthClient, PASSWORD, Stack, jwt::Token};
 
@@ -95,7 +95,8 @@ async fn a_ak_07_a_token_ends_with_its_key() {
     let stack = Stack::start().await;
     stack.user("ada", &["editor"]).await;
     let scope = "documents:read".parse().expect("a scope");
-    let key = stack.operator().add_api_key("ada", "brief", &scope, Duration::from_mins(1)).await.expect("it is acceptable");
+    let new = NewApiKey { name: "brief", scope: &scope, lifetime: Duration::from_mins(1), sources: &[] };
+    let key = stack.operator().add_api_key("ada", new).await.expect("it is acceptable");
     let key = secrecy::ExposeSecret::expose_secret(&key);
 
     let expires_in = holder(&stack).exchange(key).await.assert_ok()["expires_in"].as_i64().expect("seconds");

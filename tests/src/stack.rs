@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use auth_service::{ClientKind, NewClient, Operator};
+use auth_service::{ClientKind, NewApiKey, NewClient, Operator};
 use secrecy::ExposeSecret;
 use shared::server::listener::Listener;
 use tokio::time::{sleep, timeout};
@@ -171,8 +171,8 @@ impl Stack {
     /// Makes an API key for a user.
     pub async fn api_key(&self, username: &str, scope: &str) -> String {
         let scope = scope.parse().expect("the test names a scope");
-        let key = self.operator().add_api_key(username, "of the test", &scope, Duration::from_hours(24)).await;
-        key.expect("the key is acceptable").expose_secret().to_owned()
+        let new = NewApiKey { name: "of the test", scope: &scope, lifetime: Duration::from_hours(24), sources: &[] };
+        self.operator().add_api_key(username, new).await.expect("the key is acceptable").expose_secret().to_owned()
     }
 
     /// Creates the people of the demo and of the README's tour: [`PEOPLE`].

@@ -3,10 +3,16 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::Subcommand;
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use shared::{scope::Scope, server::settings};
 
-use crate::{api_key::state_of, clock, config::Settings, operator::Operator};
+use crate::{
+    api_key::{NewApiKey, state_of},
+    clock,
+    config::Settings,
+    operator::Operator,
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -23,6 +29,9 @@ pub(super) enum Command {
         /// How long it lives, a year at most
         #[arg(long, default_value = "90d", value_parser = settings::duration)]
         expires: Duration,
+        /// A network it is good from, such as 192.0.2.0/24, once for each; without any, it is good from anywhere
+        #[arg(long = "source")]
+        sources: Vec<IpNet>,
     },
     /// List API keys, the newest first
     List {
@@ -50,8 +59,9 @@ pub(super) async fn run(command: Command, settings: Settings) -> anyhow::Result<
 
 async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
     match command {
-        Command::Add { username, name, scope, expires } => {
-            show(&operator.add_api_key(&username, &name, &scope, expires).await?);
+        Command::Add { username, name, scope, expires, sources } => {
+            let new = NewApiKey { name: &name, scope: &scope, lifetime: expires, sources: &sources };
+            show(&operator.add_api_key(&username, new).await?);
         }
         Command::List { username } => list(username.as_deref(), operator).await?,
         Command::Rotate { id, overlap } => show(&operator.rotate_api_key(&id, overlap).await?),

@@ -3,6 +3,9 @@
 //! The key is the credential, so the client that shows it needs none of its own. The token speaks for the key's owner and
 //! names the key as the one who acts. It ends with the key at the latest, and its place in a status list is kept with the
 //! key, so that whatever ends the key ends the token.
+//!
+//! A key that is bound to networks gives a token that is. Only who is shown the token can hold it against where the request
+//! comes from: here, it is an API that asks, on behalf of somebody whose address we do not know.
 
 use shared::{
     access_token::{API_KEY_TOKEN_TYPE, ApiKey, TOKEN_TYPE_ACCESS_TOKEN},
@@ -67,7 +70,8 @@ pub(super) async fn exchange(
         };
         let place = grants.issuer.places.take(client, now).await?;
         let subject = Subject { id: standing.key.user_id.clone(), roles, auth_time: None };
-        let acting = Acting { key_id: standing.key.id.clone(), until: standing.until };
+        let sources = standing.key.sources.split_whitespace().map(ToOwned::to_owned).collect();
+        let acting = Acting { key_id: standing.key.id.clone(), until: standing.until, sources };
         let access_token = grants.issuer.exchanged_token(client, subject, access, &place, now, acting);
         let is_due = standing.key.last_used_at.is_none_or(|used| used + COARSE <= now);
         let event = api_key::record(origin, Event::ApiKeyExchanged, &standing.key);

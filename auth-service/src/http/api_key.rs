@@ -29,6 +29,8 @@ pub(super) struct ApiKey {
     owner: String,
     /// What it allows, within what its owner's roles hold.
     scopes: Vec<String>,
+    /// The networks it is good from; absent: any.
+    sources: Option<Vec<String>>,
     /// `active`, `expired` or `revoked`
     state: String,
     /// The last four characters of the key.
@@ -112,6 +114,7 @@ impl ApiKey {
         Self {
             state: api_key::state_of(&key, now).name().to_owned(),
             scopes: key.scopes.split(' ').map(ToOwned::to_owned).collect(),
+            sources: (!key.sources.is_empty()).then(|| key.sources.split(' ').map(ToOwned::to_owned).collect()),
             last_four: key.last_four,
             created_at: clock::rfc3339(key.created_at),
             expires_at: clock::rfc3339(key.expires_at),
@@ -150,6 +153,7 @@ impl From<ApiKeyError> for Refused {
             ApiKeyError::Name => Self::unprocessable("name", detail),
             ApiKeyError::NoScope | ApiKeyError::BeyondOwner | ApiKeyError::OfIssuer => Self::unprocessable("scope", detail),
             ApiKeyError::Lifetime => Self::unprocessable("expires_in_days", detail),
+            ApiKeyError::Sources => Self::unprocessable("sources", detail),
             ApiKeyError::Overlap => Self::unprocessable("overlap_seconds", detail),
             ApiKeyError::Full | ApiKeyError::Rotating => Self::conflict(detail),
             ApiKeyError::Store(error) => unavailable(error),

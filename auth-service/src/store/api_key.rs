@@ -27,6 +27,8 @@ pub(crate) struct Model {
     pub(crate) name: String,
     /// What it allows, separated by spaces; never more than the owner's roles hold at the moment of use.
     pub(crate) scopes: String,
+    /// The networks it is good from, separated by spaces; empty: any.
+    pub(crate) sources: String,
     /// SHA-256 of the whole key, base64url.
     pub(crate) digest: String,
     /// The last four characters of the key.

@@ -38,6 +38,8 @@ pub(crate) struct Acting {
     pub(crate) key_id: String,
     /// When the key ends: no token of it lives longer.
     pub(crate) until: i64,
+    /// The networks it is good from; empty: any.
+    pub(crate) sources: Vec<String>,
 }
 
 /// An access token, ready to be handed out.
@@ -68,7 +70,7 @@ impl Issuer {
     ) -> AccessToken {
         let claims = self.claims(client, subject, access, place, now);
         let exp = claims.exp.min(acting.until);
-        self.signed(AccessTokenClaims { exp, act: Some(Actor { sub: acting.key_id }), ..claims })
+        self.signed(AccessTokenClaims { exp, act: Some(Actor { sub: acting.key_id }), sources: acting.sources, ..claims })
     }
 
     fn claims(&self, client: &Client, subject: Subject, access: Access, place: &Place, now: i64) -> AccessTokenClaims {
@@ -89,6 +91,7 @@ impl Issuer {
             amr: if subject.auth_time.is_some() { vec!["pwd".to_owned()] } else { Vec::new() },
             status: Some(self.places.status(place)),
             act: None,
+            sources: Vec::new(),
             cnf: None,
         }
     }

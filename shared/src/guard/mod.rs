@@ -49,6 +49,7 @@ mod challenge;
 mod credentials;
 mod refusal;
 mod requirements;
+mod source;
 
 use std::sync::Arc;
 
@@ -119,6 +120,7 @@ impl Guard {
         }
         let token = credentials::bearer_token(request).map_err(|reason| self.refuse(reason))?;
         match self.verifier.verify(token).await {
+            Ok(claims) if !source::is_allowed(&claims, request) => Err(self.refuse(Reason::Source)),
             Ok(claims) => Ok(Caller::new(claims, Arc::clone(&self.space))),
             Err(error) => Err(self.refuse(Reason::Token(error))),
         }

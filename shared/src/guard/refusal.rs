@@ -35,6 +35,8 @@ pub(super) enum Reason {
     Token(AccessTokenError),
     /// The API key is not good, or we cannot tell.
     ApiKey(ApiKeyError),
+    /// The token is bound to networks, and the request comes from elsewhere.
+    Source,
     /// The token is good but allows too little: the scope that is needed.
     InsufficientScope(Scope),
     /// The token is good but its subject lacks each of these roles.
@@ -54,6 +56,7 @@ impl Reason {
             Self::InvalidRequest(_) => "invalid_request",
             Self::Token(error) => error.code(),
             Self::ApiKey(error) => error.code(),
+            Self::Source => "source",
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::InsufficientRole(_) => "insufficient_role",
             Self::LoginTooOld { .. } => "insufficient_user_authentication",
@@ -64,7 +67,9 @@ impl Reason {
         match self {
             Self::Token(error) if error.is_our_fault() => StatusCode::SERVICE_UNAVAILABLE,
             Self::ApiKey(error) if error.retry_after().is_some() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoCredentials | Self::Token(_) | Self::ApiKey(_) | Self::LoginTooOld { .. } => StatusCode::UNAUTHORIZED,
+            Self::NoCredentials | Self::Token(_) | Self::ApiKey(_) | Self::Source | Self::LoginTooOld { .. } => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
             Self::InsufficientScope(_) | Self::InsufficientRole(_) => StatusCode::FORBIDDEN,
         }
@@ -78,6 +83,7 @@ impl fmt::Display for Reason {
             Self::InvalidRequest(what) => out.write_str(what),
             Self::Token(error) => error.fmt(out),
             Self::ApiKey(error) => error.fmt(out),
+            Self::Source => out.write_str("the credentials are not good from this address"),
             Self::InsufficientScope(scope) => write!(out, "the access token lacks scope: {scope}"),
             Self::InsufficientRole(roles) => write!(out, "the caller lacks the role: {}", roles.join(" or ")),
             Self::LoginTooOld { max_age } => {
@@ -116,7 +122,7 @@ impl Refusal {
             Reason::InvalidRequest(_) => attributes.error = Some("invalid_request"),
             Reason::Token(error) if error.is_our_fault() => return None,
             Reason::ApiKey(error) if error.retry_after().is_some() => return None,
-            Reason::Token(_) | Reason::ApiKey(_) => attributes.error = Some("invalid_token"),
+            Reason::Token(_) | Reason::ApiKey(_) | Reason::Source => attributes.error = Some("invalid_token"),
             Reason::InsufficientScope(needed) => {
                 attributes.error = Some("insufficient_scope");
                 scope = needed.to_string();
@@ -138,6 +144,7 @@ impl Refusal {
             Reason::Token(error) => error.retry_after(),
             Reason::ApiKey(error) => error.retry_after(),
             Reason::NoCredentials
+            | Reason::Source
             | Reason::InvalidRequest(_)
             | Reason::InsufficientScope(_)
             | Reason::InsufficientRole(_)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Path, Query},
@@ -9,7 +10,7 @@ use poem_openapi::{
 };
 use shared::{
     scope::Scope,
-    server::{context::RequestContext, json_string::JsonString, paging::default_limit, problem::Refused},
+    server::{context::RequestContext, json_string::JsonString, paging::default_limit, problem::Refused, settings},
 };
 
 use crate::{
@@ -43,6 +44,9 @@ struct Wanted {
     /// In how many days it ends: 90 unless told, a year at most.
     #[oai(default = "default_days", validator(minimum(value = "1"), maximum(value = "365")))]
     expires_in_days: u32,
+    /// The networks it is good from, such as `192.0.2.0/24`; without them, it is good from anywhere.
+    #[oai(default, validator(max_items = 16))]
+    sources: Vec<JsonString>,
 }
 
 /// How a key is to be rotated.
@@ -113,8 +117,10 @@ impl ApiKeysApi {
             .0
             .parse()
             .map_err(|error: shared::scope::ScopeError| Refused::unprocessable("scope", error.to_string()))?;
+        let sources = sources(&wanted.sources)
+            .ok_or_else(|| Refused::unprocessable("sources", "each is a network such as 192.0.2.0/24, or an address"))?;
         let lifetime = Duration::from_hours(24 * u64::from(wanted.expires_in_days));
-        let new = api_key::NewApiKey { name: &wanted.name.0, scope: &scope, lifetime };
+        let new = api_key::NewApiKey { name: &wanted.name.0, scope: &scope, lifetime, sources: &sources };
         let origin = Origin::request(&context).by(caller.subject());
         let (key, secret) = self.keys.create(caller.subject(), new, &origin).await?;
         let reply = NewApiKey::new(key, &secret);
@@ -175,6 +181,11 @@ impl ApiKeysApi {
         let (key, secret) = self.keys.rotate(Whose::Of(caller.subject()), &id.0, overlap, &origin).await?;
         Ok(RotateReply::Rotated(Json(NewApiKey::new(key, &secret))))
     }
+}
+
+/// The networks, each of which may be a single address; nothing if one of them is none.
+fn sources(wanted: &[JsonString]) -> Option<Vec<IpNet>> {
+    wanted.iter().map(|text| settings::networks(&text.0).ok()?.pop()).collect()
 }
 
 fn default_days() -> u32 {

@@ -41,6 +41,7 @@ fn api_key() -> TableCreateStatement {
         .col(string("user_id"))
         .col(string("name"))
         .col(text("scopes"))
+        .col(text("sources"))
         .col(string("digest"))
         .col(string("last_four"))
         .col(string_null("previous_digest"))
