@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::{Logins, PasswordHashing, Profiles},
+    api_key::ApiKeys,
     client::Clients,
     clock,
     config::{Config, Profile},
@@ -104,6 +105,7 @@ impl App {
         };
         let domain = Domain {
             profiles: Profiles { store: store.clone() },
+            api_keys: ApiKeys { store: store.clone(), lists: Some(lists.clone()) },
             grants,
             revoker: Revoker { store: store.clone(), verifier: verifier.clone(), places: places.clone(), lists: lists.clone() },
             introspector: Introspector {
@@ -247,7 +249,7 @@ async fn claim(store: &Store, issuer: &str) -> anyhow::Result<()> {
 fn enabled_grants(profile: Profile) -> Vec<GrantType> {
     let is_enabled = |grant: &GrantType| match grant {
         GrantType::Password => profile != Profile::Strict,
-        GrantType::ClientCredentials | GrantType::RefreshToken => true,
+        GrantType::ClientCredentials | GrantType::RefreshToken | GrantType::TokenExchange => true,
     };
     GrantType::ALL.into_iter().filter(is_enabled).collect()
 }

@@ -27,6 +27,11 @@ pub(crate) enum Event {
     SigningKeyCreated,
     SigningKeyRotated,
     SigningKeyRevoked,
+    ApiKeyCreated,
+    ApiKeyRotated,
+    ApiKeyRevoked,
+    ApiKeyExchanged,
+    ApiKeyRefused(ApiKeyRefusal),
 }
 
 /// Why a refresh token was refused: for the record, never for the caller.
@@ -38,6 +43,18 @@ pub(crate) enum RefreshRefusal {
     Ended,
     Expired,
     UserChanged,
+    NoRights,
+}
+
+/// Why an API key was refused: for the record, never for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ApiKeyRefusal {
+    Malformed,
+    Unknown,
+    WrongSecret,
+    Revoked,
+    Expired,
+    OwnerDisabled,
     NoRights,
 }
 
@@ -79,6 +96,10 @@ impl Event {
             Self::SigningKeyCreated => "signing_key.create",
             Self::SigningKeyRotated => "signing_key.rotate",
             Self::SigningKeyRevoked => "signing_key.revoke",
+            Self::ApiKeyCreated => "api_key.create",
+            Self::ApiKeyRotated => "api_key.rotate",
+            Self::ApiKeyRevoked => "api_key.revoke",
+            Self::ApiKeyExchanged | Self::ApiKeyRefused(_) => "api_key.exchange",
         }
     }
 
@@ -87,6 +108,7 @@ impl Event {
             Self::LoginRefused(refusal) => Some(refusal.code()),
             Self::ClientRefused(refusal) => Some(refusal.code()),
             Self::RefreshRefused(refusal) => Some(refusal.code()),
+            Self::ApiKeyRefused(refusal) => Some(refusal.code()),
             Self::SessionEnded(why) => Some(ended_code(why)),
             Self::LoginSucceeded
             | Self::UserCreated
@@ -100,12 +122,16 @@ impl Event {
             | Self::AccessTokenRevoked
             | Self::SigningKeyCreated
             | Self::SigningKeyRotated
-            | Self::SigningKeyRevoked => None,
+            | Self::SigningKeyRevoked
+            | Self::ApiKeyCreated
+            | Self::ApiKeyRotated
+            | Self::ApiKeyRevoked
+            | Self::ApiKeyExchanged => None,
         }
     }
 
     const fn is_refusal(self) -> bool {
-        matches!(self, Self::LoginRefused(_) | Self::ClientRefused(_) | Self::RefreshRefused(_))
+        matches!(self, Self::LoginRefused(_) | Self::ClientRefused(_) | Self::RefreshRefused(_) | Self::ApiKeyRefused(_))
     }
 }
 
@@ -129,6 +155,20 @@ impl RefreshRefusal {
             Self::Ended => "ended",
             Self::Expired => "expired",
             Self::UserChanged => "user_changed",
+            Self::NoRights => "no_rights",
+        }
+    }
+}
+
+impl ApiKeyRefusal {
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::WrongSecret => "wrong_secret",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::OwnerDisabled => "owner_disabled",
             Self::NoRights => "no_rights",
         }
     }
@@ -181,6 +221,12 @@ impl Origin {
             request_id: Some(context.request_id.clone()),
             device: context.user_agent.clone(),
         }
+    }
+
+    /// The same request, made by this caller.
+    #[must_use]
+    pub(crate) fn by(self, actor: &str) -> Self {
+        Self { actor: Some(actor.to_owned()), ..self }
     }
 
     /// The address it comes from; empty if it does not come from the network.

@@ -22,6 +22,9 @@ pub use crate::store::client::Kind;
 /// The client that a development server assumes when a request names none.
 pub(crate) const FIRST_PARTY: &str = "first-party";
 
+/// The client of a token exchange that names none. It is built in: the API key is the credential, and needs no other.
+pub(crate) const API_KEY: &str = "api-key";
+
 /// What a request shows to prove which client it comes from.
 pub(crate) struct Credentials {
     pub(crate) client_id: String,
@@ -53,7 +56,10 @@ pub(crate) struct Clients {
 impl Clients {
     /// The client that a request proves to come from (RFC 6749 §2.3).
     pub(crate) async fn authenticate(&self, shown: &Credentials, origin: &Origin) -> Result<Client, ClientError> {
-        let found = client::by_id(&self.store, &shown.client_id).await?;
+        let found = match shown.client_id.as_str() {
+            API_KEY => Some(built_in()),
+            id => client::by_id(&self.store, id).await?,
+        };
         let refusal = judge(found.as_ref(), shown).err();
         match (found, refusal) {
             (Some(client), None) => Ok(Client(client)),
@@ -67,6 +73,32 @@ impl Clients {
             }
         }
     }
+}
+
+/// The client [`API_KEY`]: what it may have is what the key that it shows allows.
+fn built_in() -> store::Client {
+    let row = ClientRow {
+        id: API_KEY.to_owned(),
+        kind: Kind::Public,
+        state: client::State::Active,
+        grants: GrantType::TokenExchange.name().to_owned(),
+        scopes: String::new(),
+        default_resource: None,
+        serves: None,
+        cors_origins: String::new(),
+        access_token_lifetime: None,
+        refresh_idle_lifetime: None,
+        refresh_absolute_lifetime: None,
+        generation: 0,
+        created_at: 0,
+        updated_at: 0,
+    };
+    store::Client { row, secrets: Vec::new(), roles: Vec::new(), scope: Scope::default() }
+}
+
+/// Whether there is an active client of this identifier.
+pub(crate) async fn is_active(store: &Store, id: &str) -> Result<bool, StoreError> {
+    Ok(id == API_KEY || client::is_active(store, id).await?)
 }
 
 /// Every refusal has hashed the shown secret, so that the time tells as little as the answer.
@@ -207,6 +239,9 @@ fn check(new: &NewClient) -> Result<(), ClientChangeError> {
     if !(2..=64).contains(&new.id.len()) || !new.id.bytes().all(is_plain) || new.id.starts_with(id::USER) {
         return Err(ClientChangeError::Id);
     }
+    if new.id == API_KEY {
+        return Err(ClientChangeError::Taken(new.id.clone()));
+    }
     if let Some(unknown) = new.grants.iter().find(|name| GrantType::named(name).is_none()) {
         let known = GrantType::ALL.map(GrantType::name).join(", ");
         return Err(ClientChangeError::Grant(unknown.clone(), known));
@@ -268,6 +303,11 @@ impl Client {
     /// The client identifier.
     pub(crate) fn id(&self) -> &str {
         &self.0.row.id
+    }
+
+    /// Whether it is the client of those who show an API key and nothing else.
+    pub(crate) fn is_api_key_client(&self) -> bool {
+        self.id() == API_KEY
     }
 
     /// Whether it may use this grant.

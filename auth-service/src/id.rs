@@ -15,6 +15,11 @@ pub(crate) fn audit_event() -> String {
     with_prefix("evt_")
 }
 
+/// A new identifier for an API key, which is also what the key begins with.
+pub(crate) fn api_key() -> String {
+    with_prefix("ask_")
+}
+
 /// A new identifier for a session.
 pub(crate) fn session() -> String {
     with_prefix("ses_")

@@ -8,6 +8,7 @@
 
 mod access;
 mod account;
+mod api_key;
 mod app;
 mod audit;
 mod client;
@@ -30,6 +31,7 @@ use self::store::StoreError;
 
 pub use self::{
     account::HashCost,
+    api_key::NewApiKey,
     app::App,
     client::{Kind as ClientKind, NewClient},
     config::{Config, Profile},

@@ -8,6 +8,7 @@ use shared::scope::Scope;
 
 use crate::{
     account::{self, NewUser, PasswordHashing, SessionList},
+    api_key::{ApiKeys, NewApiKey, Page, Whose},
     app,
     audit::Origin,
     client::{self, NewClient},
@@ -92,10 +93,12 @@ impl Operator {
         Ok(())
     }
 
-    /// Gives a user exactly these roles. Tokens follow at the next login or refresh.
+    /// Gives a user exactly these roles. Tokens follow at the next login or refresh, those of API keys at once.
     pub async fn set_roles(&self, username: &str, roles: &[&str]) -> anyhow::Result<()> {
         let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-        Ok(account::set_roles(&self.store, username, &roles, &self.origin).await?)
+        account::set_roles(&self.store, username, &roles, &self.origin).await?;
+        self.changed().await;
+        Ok(())
     }
 
     /// Creates a protected resource with these scopes.
@@ -155,6 +158,33 @@ impl Operator {
         Ok(self.session_list().end_all(&user.id, &self.origin).await?)
     }
 
+    /// Makes an API key for a user and returns it: it is shown once.
+    pub async fn add_api_key(&self, username: &str, new: NewApiKey<'_>) -> anyhow::Result<SecretString> {
+        let user = account::find(&self.store, username).await?;
+        let (_, key) = self.api_key_list().create(&user.id, new, &self.origin).await?;
+        Ok(key)
+    }
+
+    pub(crate) async fn api_keys(&self, username: Option<&str>, after: Option<&str>) -> anyhow::Result<Page> {
+        const LIMIT: u32 = 100;
+        let owner = match username {
+            Some(username) => Some(account::find(&self.store, username).await?.id),
+            None => None,
+        };
+        Ok(self.api_key_list().page(owner.as_deref().map_or(Whose::Anybody, Whose::Of), after, LIMIT).await?)
+    }
+
+    /// Gives an API key another secret, and lets the old key end after `overlap`; returns the new one, which is shown once.
+    pub async fn rotate_api_key(&self, id: &str, overlap: Duration) -> anyhow::Result<SecretString> {
+        let (_, key) = self.api_key_list().rotate(Whose::Anybody, id, overlap, &self.origin).await?;
+        Ok(key)
+    }
+
+    /// Revokes an API key and the access tokens that it was exchanged for.
+    pub async fn revoke_api_key(&self, id: &str) -> anyhow::Result<()> {
+        Ok(self.api_key_list().revoke(Whose::Anybody, id, &self.origin).await?)
+    }
+
     /// The signing keys and what each does when, oldest first.
     pub async fn keys(&self) -> anyhow::Result<Vec<KeyPlan>> {
         let now = clock::now();
@@ -189,6 +219,10 @@ impl Operator {
         let revoked = self.rotator.revoke(id, clock::now(), &self.origin).await.context("the key was not revoked")?;
         ensure!(revoked, "there is no signing key `{id}`, or it was revoked before");
         Ok(())
+    }
+
+    fn api_key_list(&self) -> ApiKeys {
+        ApiKeys { store: self.store.clone(), lists: self.lists.clone() }
     }
 
     fn session_list(&self) -> SessionList {

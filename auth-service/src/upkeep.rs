@@ -10,7 +10,7 @@ use crate::{
     http::Metadata,
     seal::Sealer,
     signing_key::{KeyRing, Rotator},
-    store::{Store, StoreError, client, resource, session, status_list},
+    store::{Store, StoreError, api_key, client, resource, session, status_list},
     token::StatusLists,
 };
 
@@ -95,6 +95,9 @@ impl Upkeep {
         let now = clock::now();
         if let Err(error) = status_list::purge(&self.store, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "Ended status lists could not be forgotten");
+        }
+        if let Err(error) = api_key::purge(&self.store, now - KEEP_ENDED, now, BATCH).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Ended API keys could not be forgotten");
         }
         loop {
             match session::purge(&self.store, now - KEEP_ENDED, BATCH).await {

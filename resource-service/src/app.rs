@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::Method};
 use secrecy::ExposeSecret;
 use shared::{
-    access_token::{AccessTokenVerifier, IssuerKeys, Revocations},
+    access_token::{AccessTokenVerifier, ApiKeys, IssuerKeys, Revocations},
     database::Database,
     guard::Guard,
     server::{
@@ -78,10 +78,11 @@ impl App {
         let id = config.id_at(listener.local_addr());
         let verifier = AccessTokenVerifier::following(keys.clone(), &id).revocations(revocations.clone());
         let guard = Guard::new(verifier, REALM, http::metadata_url(&id));
+        let guard = if config.api_keys { guard.api_keys(ApiKeys::new(keys.clone(), &id)) } else { guard };
         let documents = Documents::new(database.clone(), config.documents_per_owner);
-        let about = About { id, issuer: config.issuer.clone(), has_docs: config.docs };
+        let about = About { id, issuer: config.issuer.clone(), has_docs: config.docs, takes_api_keys: config.api_keys };
         let api = http::api(&about, &documents);
-        let document = http::document(&api, &about.issuer);
+        let document = http::document(&api, &about);
         let edge = edge(&config, &about, &document, metrics.clone())?;
         let routes = http::routes(api, &about, guard, health::checks(&database, keys, revocations));
         let service = edge.wrap(routes).boxed();

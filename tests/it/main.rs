@@ -5,6 +5,7 @@
 
 mod access_token;
 mod account;
+mod api_keys;
 mod at_rest;
 mod bad_input;
 mod bearer;
@@ -40,4 +41,5 @@ mod status_lists;
 mod strict_profile;
 mod third_party;
 mod token_endpoint;
+mod token_exchange;
 mod token_verification;

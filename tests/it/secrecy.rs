@@ -59,6 +59,12 @@ async fn pg_03_no_log_holds_a_secret() {
     stack.client().in_body("batch", "cs_canary-wrong").password("ada", PASSWORD).await.assert_invalid_client();
     let in_query = format!("/oauth2/token?grant_type=password&password={}", PASSWORD.replace(' ', "+"));
     stack.auth().http().post(&in_query).send().await.assert_oauth_error(400, "invalid_request");
+    let api_key = stack.api_key("ada", "documents:read").await;
+    stack.present_key(&api_key).await.assert_ok();
+    stack.client().unnamed().exchange(&api_key).await.assert_tokens();
+    stack.api().get(&format!("/me?api_key={api_key}")).send().await.assert_no_credentials();
+    stack.present_key(&format!("{api_key}0")).await.assert_invalid_token();
+    stack.api().get("/me").api_key(&api_key).api_key(&api_key).send().await.assert_challenge(400, Some("invalid_request"));
     stack.api().get("/me").bearer(&token).send().await.assert_ok();
     stack.api().get(&format!("/me?access_token={token}")).send().await.assert_no_credentials();
     stack.api().get("/me").bearer(&format!("{token}x")).send().await.assert_invalid_token();
@@ -77,6 +83,7 @@ async fn pg_03_no_log_holds_a_secret() {
         client_secret,
         "cs_canary-wrong",
         signature,
+        api_key.rsplit_once('_').expect("a secret").1,
         tests::ADMIN_PASSWORD,
         "canary-of-a-name",
     ] {

@@ -33,7 +33,7 @@ async fn md_05_the_password_grant_is_neither_listed_nor_taken() {
     let metadata = auth.http().get("/.well-known/oauth-authorization-server").send().await.assert_ok();
     let mut grants: Vec<_> = metadata["grant_types_supported"].as_array().expect("an array").iter().collect();
     grants.sort_by_key(ToString::to_string);
-    assert_eq!(grants, ["client_credentials", "refresh_token"]);
+    assert_eq!(grants, ["client_credentials", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"]);
 
     for client in [batch.clone(), auth.client(), auth.client().public("first-party")] {
         client.password("ada", PASSWORD).await.assert_oauth_error(400, "unsupported_grant_type");

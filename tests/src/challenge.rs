@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 pub struct Challenge {
     scheme: String,
     attributes: BTreeMap<String, String>,
+    takes_api_keys: bool,
 }
 
 impl Challenge {
     /// Reads a challenge whose attributes are all quoted; panics where it breaks RFC 6750 §3: an attribute twice, or a
     /// character that has no place in it.
     pub fn parse(header: &str) -> Self {
+        let (header, second) = header.split_once(", APIKey ").map_or((header, None), |(first, second)| (first, Some(second)));
         let (scheme, mut rest) = header.split_once(' ').unwrap_or_else(|| panic!("no attributes: {header}"));
         let mut attributes = BTreeMap::new();
         while !rest.is_empty() {
@@ -23,7 +25,11 @@ impl Challenge {
             assert!(before.is_none(), "`{name}` appears twice: {header}");
             rest = behind.strip_prefix(", ").unwrap_or(behind);
         }
-        Self { scheme: scheme.to_owned(), attributes }
+        if let Some(second) = second {
+            let realm = format!("realm=\"{}\"", attributes.get("realm").expect("the first challenge has a realm"));
+            assert_eq!(second, realm, "a second challenge, which says no more than where API keys are good: {header}");
+        }
+        Self { scheme: scheme.to_owned(), attributes, takes_api_keys: second.is_some() }
     }
 
     /// The authentication scheme.
@@ -34,6 +40,11 @@ impl Challenge {
     /// One attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
+    }
+
+    /// Whether a second challenge says that an API key would do, too.
+    pub const fn takes_api_keys(&self) -> bool {
+        self.takes_api_keys
     }
 
     /// The names of its attributes, sorted.

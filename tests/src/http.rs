@@ -91,6 +91,12 @@ impl Call {
         self.header("authorization", format!("Bearer {token}"))
     }
 
+    /// Presents an API key.
+    #[must_use]
+    pub fn api_key(self, key: &str) -> Self {
+        self.header("x-api-key", key)
+    }
+
     /// Sends a form.
     #[must_use]
     pub fn form(self, parameters: &[(&str, &str)]) -> Self {

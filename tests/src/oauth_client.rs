@@ -106,6 +106,20 @@ impl OAuthClient {
         self.request(&[("grant_type", "client_credentials")]).send().await
     }
 
+    /// Shows an API key for an access token (RFC 8693).
+    pub async fn exchange(&self, api_key: &str) -> Answer {
+        self.exchange_request(api_key).send().await
+    }
+
+    /// The request that shows an API key, not yet sent.
+    pub fn exchange_request(&self, api_key: &str) -> Call {
+        self.request(&[
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", api_key),
+            ("subject_token_type", "urn:x-oauth:token-type:api-key"),
+        ])
+    }
+
     /// Revokes a token (RFC 7009).
     pub async fn revoke(&self, token: &str) -> Answer {
         self.request_at("/oauth2/revoke", &[("token", token)]).send().await

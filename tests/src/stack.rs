@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use auth_service::{ClientKind, NewClient, Operator};
+use auth_service::{ClientKind, NewApiKey, NewClient, Operator};
+use secrecy::ExposeSecret;
 use shared::server::listener::Listener;
 use tokio::time::{sleep, timeout};
 
@@ -146,6 +147,32 @@ impl Stack {
     pub async fn token_of(&self, username: &str, roles: &[&str]) -> String {
         self.user(username, roles).await;
         self.client().log_in(username, crate::PASSWORD).await
+    }
+
+    /// Shows an API key to resource-service.
+    pub async fn present_key(&self, api_key: &str) -> Answer {
+        self.api().get("/me").api_key(api_key).send().await
+    }
+
+    /// Waits until resource-service refuses an API key that it took before.
+    pub async fn await_refusal_of_key(&self, api_key: &str) {
+        let refused = async {
+            loop {
+                let answer = self.present_key(api_key).await;
+                if answer.status() != 200 {
+                    return answer;
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(PATIENCE, refused).await.expect("the revocation arrives").assert_invalid_token();
+    }
+
+    /// Makes an API key for a user.
+    pub async fn api_key(&self, username: &str, scope: &str) -> String {
+        let scope = scope.parse().expect("the test names a scope");
+        let new = NewApiKey { name: "of the test", scope: &scope, lifetime: Duration::from_hours(24), sources: &[] };
+        self.operator().add_api_key(username, new).await.expect("the key is acceptable").expose_secret().to_owned()
     }
 
     /// Creates the people of the demo and of the README's tour: [`PEOPLE`].

@@ -1,5 +1,6 @@
 //! The command line: one file per verb, each calling the domain as HTTP does.
 
+mod api_key;
 mod client;
 mod healthcheck;
 mod key;
@@ -47,6 +48,9 @@ enum Command {
     /// Register clients and rotate their secrets
     #[command(subcommand)]
     Client(client::Command),
+    /// Make, see, rotate and revoke API keys
+    #[command(subcommand)]
+    ApiKey(api_key::Command),
     /// See and end people's sessions
     #[command(subcommand)]
     Session(session::Command),
@@ -68,6 +72,7 @@ impl Cli {
             Command::Resource(command) => resource::run(command, self.settings).await,
             Command::Role(command) => role::run(command, self.settings).await,
             Command::Client(command) => client::run(command, self.settings).await,
+            Command::ApiKey(command) => api_key::run(command, self.settings).await,
             Command::Session(command) => session::run(command, self.settings).await,
             Command::Key(command) => key::run(command, self.settings).await,
             Command::Healthcheck => healthcheck::run(self.settings).await,

@@ -4,7 +4,9 @@ mod client_credentials;
 mod password;
 mod refresh_token;
 mod session;
+mod token_exchange;
 
+use shared::access_token::TOKEN_EXCHANGE_GRANT_TYPE;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
     token::{AccessToken, Issuer, StatusLists},
 };
 
-pub(crate) use self::{password::Password, refresh_token::RefreshToken, session::Sessions};
+pub(crate) use self::{password::Password, refresh_token::RefreshToken, session::Sessions, token_exchange::TokenExchange};
 
 /// A grant type (RFC 6749 §1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +26,12 @@ pub(crate) enum GrantType {
     Password,
     ClientCredentials,
     RefreshToken,
+    TokenExchange,
 }
 
 impl GrantType {
     /// Every grant type that the service knows.
-    pub(crate) const ALL: [Self; 3] = [Self::Password, Self::ClientCredentials, Self::RefreshToken];
+    pub(crate) const ALL: [Self; 4] = [Self::Password, Self::ClientCredentials, Self::RefreshToken, Self::TokenExchange];
 
     /// The value of the `grant_type` parameter.
     pub(crate) const fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl GrantType {
             Self::Password => "password",
             Self::ClientCredentials => "client_credentials",
             Self::RefreshToken => "refresh_token",
+            Self::TokenExchange => TOKEN_EXCHANGE_GRANT_TYPE,
         }
     }
 
@@ -50,6 +54,7 @@ pub(crate) enum Grant {
     Password(Password),
     ClientCredentials(Wish),
     RefreshToken(RefreshToken),
+    TokenExchange(TokenExchange),
 }
 
 impl Grant {
@@ -59,6 +64,7 @@ impl Grant {
             Self::Password(_) => GrantType::Password,
             Self::ClientCredentials(_) => GrantType::ClientCredentials,
             Self::RefreshToken(_) => GrantType::RefreshToken,
+            Self::TokenExchange(_) => GrantType::TokenExchange,
         }
     }
 }
@@ -81,6 +87,9 @@ pub(crate) enum GrantError {
     /// What it shows is not good: the caller is told no more than this.
     #[error("{0}")]
     InvalidGrant(&'static str),
+    /// What it asks for is not offered, or the token it would exchange is not good (RFC 8693 §2.2.2).
+    #[error("{0}")]
+    InvalidRequest(&'static str),
     /// What it asks for cannot be had.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -118,6 +127,7 @@ impl Grants {
             Grant::Password(password) => password::exchange(self, client, password, origin).await,
             Grant::ClientCredentials(wish) => client_credentials::exchange(self, client, wish).await,
             Grant::RefreshToken(token) => refresh_token::exchange(self, client, token, origin).await,
+            Grant::TokenExchange(key) => token_exchange::exchange(self, client, key, origin).await,
         }
     }
 }

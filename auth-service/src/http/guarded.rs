@@ -9,11 +9,15 @@ pub(super) enum ApiScope {
     /// See and change your own account
     #[oai(rename = "account")]
     Account,
+    /// Manage signing keys and API keys
+    #[oai(rename = "admin:keys")]
+    AdminKeys,
 }
 
 /// The scopes as they stand in tokens; keep in step with [`ApiScope`].
 pub(super) mod scope {
     pub(in crate::http) const ACCOUNT: &str = "account";
+    pub(in crate::http) const ADMIN_KEYS: &str = "admin:keys";
 }
 
 /// An access token for the issuer's own API.

@@ -1,5 +1,6 @@
 //! What is kept, one file per table: the row, and the verbs on it, each of which happens wholly or not at all.
 
+pub(crate) mod api_key;
 pub(crate) mod audit_event;
 pub(crate) mod client;
 mod migration;
@@ -16,6 +17,7 @@ use sea_orm::DbErr;
 use shared::database::{Database, DatabaseError};
 
 pub(crate) use self::{
+    api_key::Model as ApiKeyRow,
     audit_event::Model as AuditEvent,
     client::{Client, Model as ClientRow},
     resource::Catalog,

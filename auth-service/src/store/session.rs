@@ -6,7 +6,7 @@
 use sea_orm::{DatabaseTransaction, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::Query};
 
 use super::{
-    AuditEvent, Store, StoreError, audit_event, client,
+    AuditEvent, Store, StoreError, api_key, audit_event, client,
     refresh_token::{self, Model as Link},
     status_list, user,
 };
@@ -177,7 +177,8 @@ pub(crate) async fn end(store: &Store, which: Which<'_>, why: Ended, now: i64, e
     Ok(ended)
 }
 
-/// Ends sessions within the transaction of the change that ends them.
+/// Ends sessions within the transaction of the change that ends them. Whatever ends all of a person's sessions also ends the
+/// access tokens of their API keys, and so must come before the person's rows go.
 pub(super) async fn end_within(
     transaction: &DatabaseTransaction,
     which: Which<'_>,
@@ -200,6 +201,10 @@ pub(super) async fn end_within(
     let sessions = Query::select().column(Column::Id).from(Entity).and_where(chosen()).take();
     let places = refresh_token::living_places(transaction, sessions, now).await?;
     status_list::revoke(transaction, &places, now).await?;
+    match which {
+        Which::OfUser(user) => api_key::end_tokens_of_user(transaction, user, now).await?,
+        Which::One(_) | Which::OfClient(_) => {}
+    }
     Ok(ended.rows_affected)
 }
 

@@ -26,6 +26,11 @@ pub(crate) async fn replace(store: &Store, name: &str, old: &str, new: &str) -> 
     Ok(())
 }
 
+/// The value kept under `name`.
+pub(crate) async fn find(store: &Store, name: &str) -> Result<Option<String>, StoreError> {
+    Ok(Entity::find_by_id(name).one(store.database.reader()).await?.map(|row| row.value))
+}
+
 /// The value kept under `name`, after keeping `value` there if there was none: of two that come at once, one wins.
 pub(crate) async fn keep(store: &Store, name: &str, value: &str) -> Result<String, StoreError> {
     let row = ActiveModel { name: Set(name.to_owned()), value: Set(value.to_owned()) };

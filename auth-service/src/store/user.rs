@@ -4,7 +4,7 @@ use sea_orm::{
     ActiveValue::Set, DatabaseTransaction, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect, SqlErr, entity::prelude::*,
 };
 
-use super::{AuditEvent, Store, StoreError, audit_event, session};
+use super::{AuditEvent, Store, StoreError, api_key, audit_event, session};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -131,6 +131,7 @@ pub(crate) async fn set_roles(store: &Store, id: &str, roles: &[String], event: 
     user_role::Entity::delete_many().filter(user_role::Column::UserId.eq(id)).exec(&transaction).await?;
     let given = give(&transaction, id, roles).await?;
     if matches!(given, Stored::Done) {
+        api_key::end_tokens_of_user(&transaction, id, event.at).await?;
         audit_event::insert(&transaction, event).await?;
         transaction.commit().await?;
     }
@@ -199,6 +200,20 @@ pub(crate) async fn set_state(store: &Store, id: &str, state: State, now: i64, e
     audit_event::insert(&transaction, event).await?;
     transaction.commit().await?;
     Ok(true)
+}
+
+/// Whether a user is active and holds exactly these roles, sorted, as a transaction sees it.
+pub(super) async fn still_holds(transaction: &DatabaseTransaction, id: &str, roles: &[String]) -> Result<bool, StoreError> {
+    let user = Entity::find_by_id(id).filter(Column::State.eq(State::Active)).one(transaction).await?;
+    let held: Vec<String> = user_role::Entity::find()
+        .select_only()
+        .column(user_role::Column::Role)
+        .filter(user_role::Column::UserId.eq(id))
+        .order_by_asc(user_role::Column::Role)
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    Ok(user.is_some() && held == roles)
 }
 
 /// Stores the same password under newer hashing parameters, unless it was changed meanwhile.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
-    access_token::{ACCESS_TOKEN_TYPE, AccessTokenClaims},
+    access_token::{ACCESS_TOKEN_TYPE, AccessTokenClaims, Actor},
     scope::Scope,
 };
 
@@ -32,6 +32,16 @@ pub(crate) struct Subject {
     pub(crate) auth_time: Option<i64>,
 }
 
+/// The API key that acts for a subject.
+#[derive(Clone, Debug)]
+pub(crate) struct Acting {
+    pub(crate) key_id: String,
+    /// When the key ends: no token of it lives longer.
+    pub(crate) until: i64,
+    /// The networks it is good from; empty: any.
+    pub(crate) sources: Vec<String>,
+}
+
 /// An access token, ready to be handed out.
 pub(crate) struct AccessToken {
     pub(crate) value: String,
@@ -45,8 +55,27 @@ pub(crate) struct AccessToken {
 impl Issuer {
     /// Issues an access token that can be revoked at this place (RFC 9068 §2.2).
     pub(crate) fn access_token(&self, client: &Client, subject: Subject, access: Access, place: &Place, now: i64) -> AccessToken {
+        self.signed(self.claims(client, subject, access, place, now))
+    }
+
+    /// Issues an access token for an API key, which names the key as the one who acts (RFC 8693 §4.1).
+    pub(crate) fn exchanged_token(
+        &self,
+        client: &Client,
+        subject: Subject,
+        access: Access,
+        place: &Place,
+        now: i64,
+        acting: Acting,
+    ) -> AccessToken {
+        let claims = self.claims(client, subject, access, place, now);
+        let exp = claims.exp.min(acting.until);
+        self.signed(AccessTokenClaims { exp, act: Some(Actor { sub: acting.key_id }), sources: acting.sources, ..claims })
+    }
+
+    fn claims(&self, client: &Client, subject: Subject, access: Access, place: &Place, now: i64) -> AccessTokenClaims {
         let expires_in = clock::seconds(self.lifetime_of(client, &access.scope));
-        let claims = AccessTokenClaims {
+        AccessTokenClaims {
             iss: self.name.clone(),
             sub: subject.id,
             aud: access.resource.into(),
@@ -61,10 +90,15 @@ impl Issuer {
             acr: None,
             amr: if subject.auth_time.is_some() { vec!["pwd".to_owned()] } else { Vec::new() },
             status: Some(self.places.status(place)),
+            act: None,
+            sources: Vec::new(),
             cnf: None,
-        };
+        }
+    }
+
+    fn signed(&self, claims: AccessTokenClaims) -> AccessToken {
         let value = self.ring.sign(ACCESS_TOKEN_TYPE, &claims);
-        AccessToken { value, expires_at: claims.exp, expires_in, scope: claims.scope }
+        AccessToken { value, expires_at: claims.exp, expires_in: claims.exp - claims.iat, scope: claims.scope }
     }
 
     fn lifetime_of(&self, client: &Client, scope: &Scope) -> Duration {

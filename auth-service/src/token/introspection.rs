@@ -8,10 +8,10 @@ use shared::access_token::{AccessTokenClaims, AccessTokenVerifier};
 
 use super::{Places, StatusLists};
 use crate::{
-    client::Client,
+    client::{self, Client},
     clock, secret,
     signing_key::KeyRing,
-    store::{Store, StoreError, client, refresh_token, user},
+    store::{Store, StoreError, refresh_token, user},
 };
 
 /// The `typ` of an answer as a JWT (RFC 9701 §5).

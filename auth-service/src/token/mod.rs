@@ -7,7 +7,7 @@ mod revocation;
 mod status_list;
 
 pub(crate) use self::{
-    access_token::{AccessToken, Issuer, Subject},
+    access_token::{AccessToken, Acting, Issuer, Subject},
     introspection::Introspector,
     places::Places,
     revocation::{RevocationError, Revoker},

@@ -10,9 +10,10 @@ use crate::{
 
 pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let config = settings.check()?;
-    let about = About { id: config.id_at(config.listen), issuer: config.issuer, has_docs: true };
+    let id = config.id_at(config.listen);
+    let about = About { id, issuer: config.issuer, has_docs: true, takes_api_keys: config.api_keys };
     // The document does not depend on what is kept, so nothing is.
     let documents = Documents::new(Database::connect("sqlite::memory:", 1).await?, config.documents_per_owner);
-    println!("{}", http::document(&http::api(&about, &documents), &about.issuer));
+    println!("{}", http::document(&http::api(&about, &documents), &about));
     Ok(())
 }

@@ -30,6 +30,7 @@ impl Settings {
         let revocations_max_stale =
             problems.check("RESOURCE_REVOCATIONS_MAX_STALE", &self.revocations_max_stale, settings::duration);
         let when_stale = problems.check("RESOURCE_REVOCATIONS_WHEN_STALE", &self.revocations_when_stale, stale_policy);
+        let api_keys = problems.check("RESOURCE_API_KEYS", &self.api_keys, settings::switch);
         let database_url =
             problems.take("RESOURCE_DATABASE_URL", settings::secret(self.database_url, self.database_url_file.as_deref()));
         let trusted_proxies = problems.check("RESOURCE_TRUSTED_PROXIES", &self.trusted_proxies, settings::networks);
@@ -63,6 +64,7 @@ impl Settings {
             keys_max_stale: keys_max_stale.expect(unchecked),
             revocations_max_stale: revocations_max_stale.expect(unchecked),
             revocations_when_stale: when_stale.expect(unchecked),
+            api_keys: api_keys.expect(unchecked),
             data_dir: self.data_dir,
             database_url: database_url.expect(unchecked),
             trusted_proxies: trusted_proxies.expect(unchecked),

@@ -57,6 +57,8 @@ pub struct Config {
     pub revocations_max_stale: Duration,
     /// What happens to a token of which nobody can tell whether it was revoked.
     pub revocations_when_stale: StalePolicy,
+    /// Whether callers may show an API key of the issuer.
+    pub api_keys: bool,
     /// Where it keeps the issuer's keys and, unless told otherwise, its database.
     pub data_dir: PathBuf,
     /// The database, `sqlite:…` or `postgres:…`; none: an embedded one in the data directory.
@@ -102,6 +104,7 @@ impl Config {
             keys_max_stale: KEYS_MAX_STALE,
             revocations_max_stale: REVOCATIONS_MAX_STALE,
             revocations_when_stale: StalePolicy::FailOpen,
+            api_keys: true,
             data_dir: data_dir.to_owned(),
             database_url: None,
             trusted_proxies: Vec::new(),

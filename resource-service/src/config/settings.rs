@@ -46,6 +46,10 @@ pub(crate) struct Settings {
     #[arg(long, env = "RESOURCE_REVOCATIONS_WHEN_STALE", value_name = "ACCEPT|REFUSE", default_value = "accept")]
     pub(super) revocations_when_stale: String,
 
+    /// Whether callers may show an API key of the issuer in the header X-API-Key: on or off
+    #[arg(long, env = "RESOURCE_API_KEYS", value_name = "ON|OFF", default_value = "on")]
+    pub(super) api_keys: String,
+
     /// development (assumes an issuer beside it) or production (refuses to start half-configured)
     #[arg(long, env = "RESOURCE_PROFILE", default_value = "development")]
     pub(super) profile: String,

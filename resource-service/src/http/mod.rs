@@ -10,7 +10,7 @@ mod problem;
 use poem::{Route, get};
 use poem_openapi::{OpenApiService, Tags};
 use shared::{
-    guard::Guard,
+    guard::{Guard, document_api_keys},
     server::{docs::Docs, health::Health},
 };
 use time::OffsetDateTime;
@@ -59,6 +59,8 @@ pub(crate) struct About {
     pub issuer: String,
     /// Whether it serves its documentation.
     pub has_docs: bool,
+    /// Whether callers may show an API key.
+    pub takes_api_keys: bool,
 }
 
 /// Every operation of the API: a new one is a file and a line.
@@ -75,9 +77,10 @@ pub(crate) fn api(about: &About, documents: &Documents) -> Api {
     if base.is_empty() { api } else { api.server(base) }
 }
 
-/// The `OpenAPI` document, with the issuer's token endpoint where Swagger UI looks for it.
-pub(crate) fn document(api: &Api, issuer: &str) -> String {
-    with_token_endpoint(&api.spec(), issuer)
+/// The `OpenAPI` document, with the issuer's token endpoint where Swagger UI looks for it, and with API keys if they are taken.
+pub(crate) fn document(api: &Api, about: &About) -> String {
+    let document = with_token_endpoint(&api.spec(), &about.issuer);
+    if about.takes_api_keys { document_api_keys(&document) } else { document }
 }
 
 fn with_token_endpoint(text: &str, issuer: &str) -> String {
@@ -89,9 +92,11 @@ fn docs(api: &Api, about: &About) -> Docs {
     if !about.has_docs {
         return Docs::off();
     }
-    let page = with_token_endpoint(&api.swagger_ui_html(), &about.issuer);
+    // The page holds the document as it was made.
+    let document = document(api, about);
+    let page = api.swagger_ui_html().replacen(&api.spec(), &document, 1);
     let issuer = Url::parse(&about.issuer).map(|issuer| issuer.origin().ascii_serialization());
-    Docs::new(document(api, &about.issuer), &page, &Vec::from_iter(issuer))
+    Docs::new(document, &page, &Vec::from_iter(issuer))
 }
 
 /// Everything the service answers, before the network edge goes around it.

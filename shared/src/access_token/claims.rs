@@ -48,9 +48,23 @@ pub struct AccessTokenClaims {
     /// Where its revocation is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// Who acts for the subject, where that is not the subject itself (RFC 8693 §4.1): the API key that was exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
+    /// The networks that requests with it must come from, of an API key that is bound to some; empty: any. A claim of our
+    /// own, which the guard enforces; whoever verifies tokens otherwise has to do so too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// The key it is bound to (RFC 7800); this verifier cannot check the proof and refuses such a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<serde_json::Value>,
+}
+
+/// The `act` claim (RFC 8693 §4.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Who acts.
+    pub sub: String,
 }
 
 /// The `status` claim (draft-ietf-oauth-status-list).

@@ -1,14 +1,14 @@
-//! Fetches small documents from the issuer's own origin, on guard against everything that can go wrong there.
+//! Fetches small documents from the issuer's own origin, and sends forms there, on guard against everything that can go wrong there.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::{
     Client, Response, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{ACCEPT, CACHE_CONTROL, ETAG, HOST, HeaderMap, IF_NONE_MATCH},
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, HeaderMap, IF_NONE_MATCH},
     redirect::Policy,
 };
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
 /// How long one fetch may take, from the first packet to the last byte.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -125,6 +125,24 @@ impl Fetcher {
             }
             status => Err(FetchError::Status(url.clone(), status)),
         }
+    }
+
+    /// Sends a form to an endpoint of the issuer's origin, and reads the answer, whatever its status.
+    pub(super) async fn post(&self, url: &Url, form: &[(&str, &str)], limit: usize) -> Result<(StatusCode, Vec<u8>), FetchError> {
+        if url.origin() != self.issuer.origin() {
+            return Err(FetchError::Foreign(url.clone()));
+        }
+        let unreachable = |error: reqwest::Error| FetchError::Unreachable(url.clone(), reason(&error));
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self.client.post(self.route(url)).header(HOST, authority(url)).header(ACCEPT, "application/json");
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+        let answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        if status.is_redirection() {
+            return Err(FetchError::Redirect(url.clone()));
+        }
+        let body = read(answer, limit).await.map_err(unreachable)?;
+        Ok((status, body.ok_or_else(|| FetchError::TooLarge(url.clone(), limit))?))
     }
 
     /// The URL by which the HTTP client gets where it should connect to.

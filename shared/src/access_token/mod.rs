@@ -2,6 +2,7 @@
 //!
 //! [`AccessTokenVerifier`] checks a token, cheapest doubts first, with the keys of a [`KeySet`]: one that this process
 //! keeps, or the issuer's own, which [`IssuerKeys`] follows. [`Revocations`] are the issuer's status lists, followed likewise.
+//! [`ApiKeys`] exchanges an API key for such a token.
 //!
 //! ```no_run
 //! use shared::access_token::{AccessTokenVerifier, IssuerKeys, Revocations};
@@ -22,6 +23,7 @@
 //! ```
 
 mod algorithm;
+mod api_keys;
 mod claims;
 mod compact;
 mod error;
@@ -37,7 +39,10 @@ pub(crate) mod testing;
 mod verifier;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use claims::{ACCESS_TOKEN_TYPE, AccessTokenClaims, Audience, Status, StatusReference};
+pub use api_keys::{
+    API_KEY_TOKEN_TYPE, ApiKey, ApiKeyError, ApiKeys, Exchanged, TOKEN_EXCHANGE_GRANT_TYPE, TOKEN_TYPE_ACCESS_TOKEN,
+};
+pub use claims::{ACCESS_TOKEN_TYPE, AccessTokenClaims, Actor, Audience, Status, StatusReference};
 pub use error::AccessTokenError;
 pub use issuer_keys::{Builder as IssuerKeysBuilder, IssuerError, IssuerKeys, IssuerMetadata, KeysState};
 pub use key_set::{KeySet, KeySetError, MAX_KEYS, UnusableKey, VerificationKey};

@@ -35,6 +35,11 @@ impl Caller {
         &self.claims.client_id
     }
 
+    /// The API key that acts for the subject, if the caller showed one.
+    pub fn actor(&self) -> Option<&str> {
+        self.claims.act.as_ref().map(|actor| actor.sub.as_str())
+    }
+
     /// What the token allows.
     pub fn scope(&self) -> &Scope {
         &self.claims.scope

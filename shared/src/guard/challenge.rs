@@ -5,10 +5,11 @@ use std::time::Duration;
 use poem::http::HeaderValue;
 
 /// What every challenge of one resource says: its realm, and where its metadata is (RFC 9728 §5.1).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ProtectionSpace {
     realm: String,
     resource_metadata: Option<String>,
+    takes_api_keys: bool,
 }
 
 /// The further attributes of a challenge.
@@ -22,12 +23,19 @@ pub(super) struct Attributes<'a> {
     pub(super) scope: Option<&'a str>,
     /// How long ago the login may be (RFC 9470 §3).
     pub(super) max_age: Option<Duration>,
+    /// Whether other credentials would do, so that it is worth saying of which kinds.
+    pub(super) is_open: bool,
 }
 
 impl ProtectionSpace {
     /// Keeps what a challenge may say of the texts given.
     pub(super) fn new(realm: &str, resource_metadata: Option<String>) -> Self {
-        Self { realm: quotable(realm), resource_metadata: resource_metadata.map(|url| quotable(&url)) }
+        Self { realm: quotable(realm), resource_metadata: resource_metadata.map(|url| quotable(&url)), takes_api_keys: false }
+    }
+
+    /// The same space, where API keys are good, too.
+    pub(super) fn taking_api_keys(&self) -> Self {
+        Self { takes_api_keys: true, ..self.clone() }
     }
 
     /// The value of the header: each attribute once, in a fixed order.
@@ -48,6 +56,10 @@ impl ProtectionSpace {
         }
         if let Some(url) = &self.resource_metadata {
             append("resource_metadata", url);
+        }
+        // A challenge of its own (RFC 9110 §11.6.1).
+        if self.takes_api_keys && attributes.is_open {
+            value.extend([", APIKey realm=\"", &self.realm, "\""]);
         }
         HeaderValue::try_from(value).expect("only printable ASCII was let in")
     }
@@ -78,12 +90,22 @@ mod tests {
             description: Some("more is needed".into()),
             scope: Some("a b"),
             max_age: Some(Duration::from_mins(5)),
+            is_open: false,
         };
         assert_eq!(
             ProtectionSpace::new("api", None).challenge(&attributes),
             "Bearer realm=\"api\", error=\"insufficient_scope\", error_description=\"more is needed\", scope=\"a b\", \
              max_age=\"300\""
         );
+    }
+
+    #[test]
+    fn a_space_that_takes_api_keys_says_so_where_other_credentials_would_do() {
+        let space = ProtectionSpace::new("api", None).taking_api_keys();
+        let open = Attributes { is_open: true, ..Attributes::default() };
+        assert_eq!(space.challenge(&open), "Bearer realm=\"api\", APIKey realm=\"api\"");
+        assert_eq!(space.challenge(&Attributes::default()), "Bearer realm=\"api\"");
+        assert_eq!(ProtectionSpace::new("api", None).challenge(&open), "Bearer realm=\"api\"");
     }
 
     #[test]

@@ -38,14 +38,18 @@
 //!
 //! With [`Guard::enforcing`] the scopes are required as they stand in the `OpenAPI` document, and the handler's own line goes.
 //!
+//! With [`Guard::api_keys`] callers may also show an API key, in the header `X-API-Key`.
+//!
 //! A refusal is an error of the handler's arguments. An API that shapes such errors itself (`bad_request_handler`) has
 //! to pass [`Refusal`] on, or its callers never see the challenge.
 
+mod api_key;
 mod caller;
 mod challenge;
 mod credentials;
 mod refusal;
 mod requirements;
+mod source;
 
 use std::sync::Arc;
 
@@ -53,11 +57,13 @@ use poem::{Endpoint, FromRequest, IntoEndpoint, IntoResponse, Request, RequestBo
 use poem_openapi::{auth::Bearer, error::AuthorizationError};
 use tracing::{error, info};
 
-use crate::access_token::AccessTokenVerifier;
+use crate::access_token::{AccessTokenVerifier, ApiKeys};
+use api_key::Barred;
 use challenge::ProtectionSpace;
 use refusal::Reason;
 use requirements::{Requirements, unmet};
 
+pub use api_key::{API_KEY_HEADER, document_api_keys};
 pub use caller::Caller;
 pub use refusal::Refusal;
 pub use requirements::RequirementsError;
@@ -68,6 +74,7 @@ pub struct Guard {
     verifier: AccessTokenVerifier,
     space: Arc<ProtectionSpace>,
     requirements: Option<Arc<Requirements>>,
+    keys: Option<ApiKeys>,
 }
 
 impl Guard {
@@ -76,7 +83,15 @@ impl Guard {
     /// `realm` and `resource_metadata`, the URL of the resource's metadata (RFC 9728 §3), are told to clients in
     /// every challenge; characters that a quoted attribute may not hold are left out.
     pub fn new(verifier: AccessTokenVerifier, realm: &str, resource_metadata: Option<String>) -> Self {
-        Self { verifier, space: Arc::new(ProtectionSpace::new(realm, resource_metadata)), requirements: None }
+        Self { verifier, space: Arc::new(ProtectionSpace::new(realm, resource_metadata)), requirements: None, keys: None }
+    }
+
+    /// Also takes API keys, in the header `X-API-Key`, and says so in its challenges.
+    #[must_use]
+    pub fn api_keys(mut self, keys: ApiKeys) -> Self {
+        self.space = Arc::new(self.space.taking_api_keys());
+        self.keys = Some(keys);
+        self
     }
 
     /// Requires of every caller the scopes that this `OpenAPI` document says an operation needs, so that
@@ -98,10 +113,14 @@ impl Guard {
         Protected { guard: self, routes: routes.into_endpoint() }
     }
 
-    /// Who is calling, by the request's bearer token and nothing else.
+    /// Who is calling, by the request's bearer token and nothing else; that may have been exchanged for its API key.
     async fn caller(&self, request: &Request) -> Result<Caller, Refusal> {
+        if let Some(Barred(reason)) = request.data::<Barred>() {
+            return Err(self.refuse(reason.clone()));
+        }
         let token = credentials::bearer_token(request).map_err(|reason| self.refuse(reason))?;
         match self.verifier.verify(token).await {
+            Ok(claims) if !source::is_allowed(&claims, request) => Err(self.refuse(Reason::Source)),
             Ok(claims) => Ok(Caller::new(claims, Arc::clone(&self.space))),
             Err(error) => Err(self.refuse(Reason::Token(error))),
         }
@@ -157,8 +176,12 @@ impl<E: Endpoint> Endpoint for Protected<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        if let Some(keys) = &self.guard.keys {
+            api_key::replace(&self.guard, keys, &mut request).await;
+        }
         credentials::mark_second_method(&mut request).await?;
-        let missing = credentials::bearer_token(&request).err();
+        let barred = request.data::<Barred>().map(|Barred(reason)| reason.clone());
+        let missing = barred.or_else(|| credentials::bearer_token(&request).err());
         request.set_data(self.guard.clone());
         match self.routes.call(request).await {
             Ok(answer) => Ok(answer.into_response()),

@@ -12,7 +12,10 @@ use poem::{
 };
 
 use super::challenge::{Attributes, ProtectionSpace};
-use crate::{access_token::AccessTokenError, scope::Scope};
+use crate::{
+    access_token::{AccessTokenError, ApiKeyError},
+    scope::Scope,
+};
 
 /// Why a caller is not let in, or may not do what it asks for.
 #[derive(Clone, Debug)]
@@ -30,6 +33,10 @@ pub(super) enum Reason {
     InvalidRequest(&'static str),
     /// The token is not good, or we cannot tell.
     Token(AccessTokenError),
+    /// The API key is not good, or we cannot tell.
+    ApiKey(ApiKeyError),
+    /// The token is bound to networks, and the request comes from elsewhere.
+    Source,
     /// The token is good but allows too little: the scope that is needed.
     InsufficientScope(Scope),
     /// The token is good but its subject lacks each of these roles.
@@ -48,6 +55,8 @@ impl Reason {
             Self::NoCredentials => "no_credentials",
             Self::InvalidRequest(_) => "invalid_request",
             Self::Token(error) => error.code(),
+            Self::ApiKey(error) => error.code(),
+            Self::Source => "source",
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::InsufficientRole(_) => "insufficient_role",
             Self::LoginTooOld { .. } => "insufficient_user_authentication",
@@ -57,7 +66,10 @@ impl Reason {
     const fn status(&self) -> StatusCode {
         match self {
             Self::Token(error) if error.is_our_fault() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoCredentials | Self::Token(_) | Self::LoginTooOld { .. } => StatusCode::UNAUTHORIZED,
+            Self::ApiKey(error) if error.retry_after().is_some() => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoCredentials | Self::Token(_) | Self::ApiKey(_) | Self::Source | Self::LoginTooOld { .. } => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
             Self::InsufficientScope(_) | Self::InsufficientRole(_) => StatusCode::FORBIDDEN,
         }
@@ -70,6 +82,8 @@ impl fmt::Display for Reason {
             Self::NoCredentials => out.write_str("an access token is needed"),
             Self::InvalidRequest(what) => out.write_str(what),
             Self::Token(error) => error.fmt(out),
+            Self::ApiKey(error) => error.fmt(out),
+            Self::Source => out.write_str("the credentials are not good from this address"),
             Self::InsufficientScope(scope) => write!(out, "the access token lacks scope: {scope}"),
             Self::InsufficientRole(roles) => write!(out, "the caller lacks the role: {}", roles.join(" or ")),
             Self::LoginTooOld { max_age } => {
@@ -101,13 +115,14 @@ impl Refusal {
 
     /// The challenge; there is none when the fault is ours, for no other credentials would help.
     pub fn www_authenticate(&self) -> Option<HeaderValue> {
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes { is_open: self.status() == StatusCode::UNAUTHORIZED, ..Attributes::default() };
         let scope;
         match &self.reason {
             Reason::NoCredentials => {}
             Reason::InvalidRequest(_) => attributes.error = Some("invalid_request"),
             Reason::Token(error) if error.is_our_fault() => return None,
-            Reason::Token(_) => attributes.error = Some("invalid_token"),
+            Reason::ApiKey(error) if error.retry_after().is_some() => return None,
+            Reason::Token(_) | Reason::ApiKey(_) | Reason::Source => attributes.error = Some("invalid_token"),
             Reason::InsufficientScope(needed) => {
                 attributes.error = Some("insufficient_scope");
                 scope = needed.to_string();
@@ -127,7 +142,9 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match &self.reason {
             Reason::Token(error) => error.retry_after(),
+            Reason::ApiKey(error) => error.retry_after(),
             Reason::NoCredentials
+            | Reason::Source
             | Reason::InvalidRequest(_)
             | Reason::InsufficientScope(_)
             | Reason::InsufficientRole(_)

@@ -46,8 +46,10 @@ impl Requirements {
                 // A path item holds more than operations, and all of that in lower case as well.
                 let Ok(method) = name.to_ascii_uppercase().parse::<Method>() else { continue };
                 let Ok(operation) = Operation::deserialize(item) else { continue };
+                // An API key alone says nothing about scopes; what it is exchanged for is held against the other alternatives.
+                let security = operation.security.into_iter().filter(|schemes| !schemes.contains_key(super::api_key::SCHEME));
                 let alternatives: Result<_, _> =
-                    operation.security.into_iter().map(|schemes| Scope::from_tokens(schemes.into_values().flatten())).collect();
+                    security.map(|schemes| Scope::from_tokens(schemes.into_values().flatten())).collect();
                 requirements.insert((method, shape(&path)), alternatives?);
             }
         }

@@ -1,5 +1,6 @@
 //! The caller's own.
 
+mod api_keys;
 mod profile;
 
-pub(super) use self::profile::ProfileApi;
+pub(super) use self::{api_keys::ApiKeysApi, profile::ProfileApi};

@@ -91,6 +91,7 @@ impl From<GrantError> for OAuthRefusal {
             GrantError::UnsupportedGrantType => Self::bad_request(ErrorCode::UnsupportedGrantType, &description),
             GrantError::UnauthorizedClient => Self::bad_request(ErrorCode::UnauthorizedClient, &description),
             GrantError::InvalidGrant(_) => Self::bad_request(ErrorCode::InvalidGrant, &description),
+            GrantError::InvalidRequest(_) => Self::bad_request(ErrorCode::InvalidRequest, &description),
             GrantError::Access(error) => Self::bad_request(code_of(error), &description),
             GrantError::Busy => Self::unavailable(&description),
             GrantError::Store(error) => error.into(),

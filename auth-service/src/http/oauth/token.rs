@@ -6,7 +6,7 @@ use poem_openapi::{
     payload::{Form, Json},
 };
 use serde::Deserialize;
-use shared::{scope::Scope, server::context::RequestContext};
+use shared::{access_token::TOKEN_TYPE_ACCESS_TOKEN, scope::Scope, server::context::RequestContext};
 use zeroize::Zeroizing;
 
 use super::{
@@ -17,8 +17,8 @@ use super::{
 use crate::{
     access::Wish,
     audit::Origin,
-    client::Credentials,
-    grant::{Grant, GrantType, Grants, Password, RefreshToken, TokenSet},
+    client::{self, Credentials},
+    grant::{Grant, GrantType, Grants, Password, RefreshToken, TokenExchange, TokenSet},
     http::ApiTag,
 };
 
@@ -33,7 +33,7 @@ pub(in crate::http) struct TokenApi {
 #[derive(Object, Deserialize)]
 #[serde(try_from = "Fields")]
 struct TokenForm {
-    /// `password`, `client_credentials` or `refresh_token`
+    /// `password`, `client_credentials`, `refresh_token` or `urn:ietf:params:oauth:grant-type:token-exchange`
     grant_type: Option<String>,
     /// Who logs in (`password`)
     username: Option<String>,
@@ -42,6 +42,12 @@ struct TokenForm {
     password: Option<String>,
     /// The refresh token (`refresh_token`)
     refresh_token: Option<String>,
+    /// The API key (token exchange, RFC 8693)
+    subject_token: Option<String>,
+    /// `urn:x-oauth:token-type:api-key` (token exchange)
+    subject_token_type: Option<String>,
+    /// `urn:ietf:params:oauth:token-type:access_token`, if anything (token exchange)
+    requested_token_type: Option<String>,
     /// What the token should allow, separated by spaces; without it, everything at the client's default resource that the
     /// subject's roles hold
     scope: Option<String>,
@@ -53,6 +59,8 @@ struct TokenForm {
     client_secret: Option<String>,
     #[oai(skip)]
     further_resources: Vec<String>,
+    #[oai(skip)]
+    is_beyond_us: bool,
 }
 
 /// How the token endpoint grants.
@@ -77,6 +85,9 @@ struct TokenResponse {
     /// Good for the next tokens, once (RFC 6749 §6): every use gives the next one.
     #[oai(skip_serializing_if_is_none)]
     refresh_token: Option<String>,
+    /// What was issued in exchange for an API key (RFC 8693 §2.2.1): an access token.
+    #[oai(skip_serializing_if_is_none)]
+    issued_token_type: Option<String>,
 }
 
 #[OpenApi(tag = "ApiTag::Tokens")]
@@ -96,8 +107,12 @@ impl TokenApi {
         let (credentials, grant) = self.read(headers, form.0)?;
         let origin = Origin::request(&context);
         let client = self.grants.clients.authenticate(&credentials, &origin).await?;
+        let issued_token_type = match grant.grant_type() {
+            GrantType::TokenExchange => Some(TOKEN_TYPE_ACCESS_TOKEN.to_owned()),
+            GrantType::Password | GrantType::ClientCredentials | GrantType::RefreshToken => None,
+        };
         let tokens = self.grants.exchange(&client, grant, &origin).await?;
-        Ok(tokens.into())
+        Ok(Granted::new(tokens, issued_token_type))
     }
 
     fn read(&self, headers: &HeaderMap, form: TokenForm) -> Result<(Credentials, Grant), OAuthRefusal> {
@@ -108,6 +123,7 @@ impl TokenApi {
         let assumed = match grant_type {
             GrantType::Password | GrantType::RefreshToken => self.assumed_client,
             GrantType::ClientCredentials => None,
+            GrantType::TokenExchange => Some(client::API_KEY),
         };
         let credentials = client_auth::read(headers, form.client_id, secret, assumed)?;
         let wish =
@@ -122,6 +138,13 @@ impl TokenApi {
             GrantType::ClientCredentials => Grant::ClientCredentials(wish),
             GrantType::RefreshToken => Grant::RefreshToken(RefreshToken {
                 token: Zeroizing::new(form.refresh_token.ok_or_else(|| missing("refresh_token"))?),
+                wish,
+            }),
+            GrantType::TokenExchange => Grant::TokenExchange(TokenExchange {
+                subject_token: Zeroizing::new(form.subject_token.ok_or_else(|| missing("subject_token"))?),
+                subject_token_type: form.subject_token_type.ok_or_else(|| missing("subject_token_type"))?,
+                requested_token_type: form.requested_token_type,
+                is_beyond_us: form.is_beyond_us,
                 wish,
             }),
         };
@@ -144,19 +167,23 @@ impl TryFrom<Fields> for TokenForm {
             username: fields.one("username")?,
             password: fields.one("password")?,
             refresh_token: fields.one("refresh_token")?,
+            subject_token: fields.one("subject_token")?,
+            subject_token_type: fields.one("subject_token_type")?,
+            requested_token_type: fields.one("requested_token_type")?,
             scope: fields.one("scope")?,
             resource: resources.next(),
             client_id: fields.one("client_id")?,
             client_secret: fields.one("client_secret")?,
             further_resources: resources.collect(),
+            is_beyond_us: fields.one("actor_token")?.is_some() | fields.one("audience")?.is_some(),
         };
         fields.finish()?;
         Ok(form)
     }
 }
 
-impl From<TokenSet> for Granted {
-    fn from(tokens: TokenSet) -> Self {
+impl Granted {
+    fn new(tokens: TokenSet, issued_token_type: Option<String>) -> Self {
         let TokenSet { access_token, refresh_token } = tokens;
         let body = TokenResponse {
             access_token: access_token.value,
@@ -164,6 +191,7 @@ impl From<TokenSet> for Granted {
             expires_in: access_token.expires_in,
             scope: access_token.scope.to_string(),
             refresh_token: refresh_token.map(|token| token.to_string()),
+            issued_token_type,
         };
         Self::Issued(Json(body), "no-store".to_owned(), "no-cache".to_owned())
     }

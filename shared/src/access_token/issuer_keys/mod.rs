@@ -147,6 +147,11 @@ impl IssuerKeys {
         &self.fetcher
     }
 
+    /// Waits, for a bounded time, until there are keys that may be trusted.
+    pub(super) async fn wait(&self) -> Result<(), AccessTokenError> {
+        self.current().await.map(|_| ())
+    }
+
     /// The keys that may be trusted now.
     pub(super) async fn current(&self) -> Result<Arc<KeySet>, AccessTokenError> {
         if let Some(keys) = self.shared.usable() {
