@@ -29,7 +29,7 @@ mod upkeep;
 use self::store::StoreError;
 
 pub use self::{
-    account::HashCost,
+    account::{HashCost, Peppers, Registration},
     app::App,
     client::{Kind as ClientKind, NewClient},
     config::{Config, Profile},

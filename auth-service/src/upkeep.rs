@@ -6,11 +6,12 @@ use shared::server::cors::AllowedOrigins;
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
+    account::Throttle,
     clock,
     http::Metadata,
     seal::Sealer,
     signing_key::{KeyRing, Rotator},
-    store::{Store, StoreError, client, resource, session, status_list},
+    store::{Store, StoreError, client, invitation, resource, session, status_list},
     token::StatusLists,
 };
 
@@ -30,6 +31,7 @@ pub(crate) struct Upkeep {
     pub(crate) ring: Arc<KeyRing>,
     pub(crate) rotator: Rotator,
     pub(crate) lists: StatusLists,
+    pub(crate) throttle: Throttle,
     pub(crate) metadata: Arc<Metadata>,
     pub(crate) origins: AllowedOrigins,
     /// The origins of the settings, which no client can take away.
@@ -95,6 +97,12 @@ impl Upkeep {
         let now = clock::now();
         if let Err(error) = status_list::purge(&self.store, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "Ended status lists could not be forgotten");
+        }
+        if let Err(error) = self.throttle.purge().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Old guesses could not be forgotten");
+        }
+        if let Err(error) = invitation::purge(&self.store, now - KEEP_ENDED).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Ended invitations could not be forgotten");
         }
         loop {
             match session::purge(&self.store, now - KEEP_ENDED, BATCH).await {

@@ -1,26 +1,38 @@
 //! A person's sessions: to see them, and to end one or all.
 
+use shared::access_token::AccessTokenClaims;
+
 use crate::{
     audit::{Event, Origin},
     clock,
     store::{
         Store, StoreError,
-        session::{self, Ended, Model as Session, Which},
+        session::{self, Ended, Which},
     },
-    token::StatusLists,
+    token::{Places, StatusLists},
 };
+
+pub(crate) use crate::store::session::Model as Session;
 
 /// The sessions of people.
 #[derive(Clone)]
 pub(crate) struct SessionList {
     pub(crate) store: Store,
+    pub(crate) places: Places,
     pub(crate) lists: Option<StatusLists>,
 }
 
 impl SessionList {
-    /// The sessions of a user that are alive, the latest used first.
-    pub(crate) async fn of_user(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
-        session::live_of_user(&self.store, user_id, clock::now()).await
+    /// The sessions of a user that are alive, the latest used first, and no more than `limit`.
+    pub(crate) async fn of_user(&self, user_id: &str, limit: u64) -> Result<Vec<Session>, StoreError> {
+        session::live_of_user(&self.store, user_id, clock::now(), limit).await
+    }
+
+    /// The session that an access token was issued in, if it was issued in one. Its place in a status list tells: no claim
+    /// of the token need say it to every API.
+    pub(crate) async fn of_token(&self, claims: &AccessTokenClaims) -> Result<Option<String>, StoreError> {
+        let Some(place) = claims.status.as_ref().and_then(|status| self.places.place_of(status)) else { return Ok(None) };
+        session::at_place(&self.store, &claims.sub, &place).await
     }
 
     /// Ends a session; false if there is none of that identifier, or it had ended.
@@ -29,17 +41,33 @@ impl SessionList {
         Ok(self.end_which(Which::One(session_id), &session.user_id, origin).await? > 0)
     }
 
+    /// Ends a session of this user; false if they have none of that identifier, or it had ended.
+    pub(crate) async fn end_own(&self, user_id: &str, session_id: &str, origin: &Origin) -> Result<bool, StoreError> {
+        let Some(session) = session::by_id(&self.store, session_id).await? else { return Ok(false) };
+        Ok(session.user_id == user_id && self.end_which(Which::One(session_id), user_id, origin).await? > 0)
+    }
+
     /// Ends every session of a user, and says how many that were.
     pub(crate) async fn end_all(&self, user_id: &str, origin: &Origin) -> Result<u64, StoreError> {
         self.end_which(Which::OfUser(user_id), user_id, origin).await
     }
 
+    /// Ends every session of a user but this, and says how many that were.
+    pub(crate) async fn end_others(&self, user_id: &str, kept: &str, origin: &Origin) -> Result<u64, StoreError> {
+        self.end_which(Which::OfUserExcept(user_id, kept), user_id, origin).await
+    }
+
     async fn end_which(&self, which: Which<'_>, user_id: &str, origin: &Origin) -> Result<u64, StoreError> {
         let event = origin.record(Event::SessionEnded(Ended::LoggedOut), Some(user_id), None);
         let ended = session::end(&self.store, which, Ended::LoggedOut, clock::now(), event).await?;
+        self.changed().await;
+        Ok(ended)
+    }
+
+    /// Publishes that access tokens were revoked.
+    pub(crate) async fn changed(&self) {
         if let Some(lists) = &self.lists {
             lists.changed().await;
         }
-        Ok(ended)
     }
 }

@@ -5,6 +5,8 @@ mod password;
 mod refresh_token;
 mod session;
 
+use std::time::Duration;
+
 use zeroize::Zeroizing;
 
 use crate::{
@@ -84,6 +86,12 @@ pub(crate) enum GrantError {
     /// What it asks for cannot be had.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// Not looked at, after too many that were wrong.
+    #[error("too many attempts have failed; wait before the next one")]
+    Throttled {
+        /// When the next one will be looked at.
+        retry_after: Duration,
+    },
     /// Too many at once.
     #[error("too many logins at the moment")]
     Busy,

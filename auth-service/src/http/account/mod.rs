@@ -1,5 +1,8 @@
 //! The caller's own.
 
+mod password;
 mod profile;
+mod registration;
+mod sessions;
 
-pub(super) use self::profile::ProfileApi;
+pub(super) use self::{password::PasswordApi, profile::ProfileApi, registration::RegistrationApi, sessions::SessionsApi};
