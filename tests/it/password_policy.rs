@@ -77,7 +77,7 @@ async fn a_um_07_common_passwords_and_the_own_name_are_refused() {
         let error = add_user(&stack, 1, password).await.expect_err(password);
         assert!(error.to_string().contains("common"), "{error}");
     }
-    for password in ["person1person1", "Person1!", "auth-service", "localhost1"] {
+    for password in ["person1-person1", "Person1!", "auth-service", "localhost1"] {
         let error = add_user(&stack, 1, password).await.expect_err(password);
         assert!(error.to_string().contains("name of this service"), "{error}");
     }

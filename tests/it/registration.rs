@@ -92,7 +92,7 @@ async fn a_um_03_nobody_registers_with_more_than_a_name_and_a_password() {
     ] {
         let mut body = account("ada");
         body[member] = value;
-        register(&stack, &body).await.assert_problem(400).assert_no_echo(member);
+        register(&stack, &body).await.assert_problem(400);
     }
     assert_eq!(users(stack.auth_home().database()).await, 1);
 }
