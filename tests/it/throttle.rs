@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use auth_service::{ClientKind, NewClient};
 use sea_orm::QueryResult;
 use serde_json::json;
-use tests::{Answer, AuthHome, Call, OAuthClient, PASSWORD, Stack, Tokens, rows};
+use tests::{Answer, AuthHome, Call, Http, OAuthClient, PASSWORD, Stack, Tokens, rows};
 
 const HOME: &str = "198.51.100.7";
 const ELSEWHERE: &str = "203.0.113.9";
@@ -418,6 +418,57 @@ async fn an_operator_forgives_the_guesses_of_strangers() {
     stack.operator().unlock_user("ada").await.expect_err("there is nothing any more");
     stack.operator().unlock_user("nobody").await.expect_err("there is no such user");
     stack.auth_home().database().row("SELECT id FROM audit_event WHERE action = 'user.unlock'").await;
+}
+
+#[tokio::test]
+async fn a_rl_05_how_many_guesses_were_turned_away_is_a_metric() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port is free");
+    let home = AuthHome::new().await;
+    let auth = home
+        .start(|config| {
+            counting(config);
+            config.metrics_listen = Some(free);
+        })
+        .await
+        .expect("it starts");
+    let count = async || {
+        let text = Http::at(format!("http://{free}")).get("/metrics").send().await.text().to_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("guesses_throttled_total ")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("no such metric:\n{text}")).parse::<u64>().expect("a number")
+    };
+    assert_eq!(count().await, 0);
+    guess(&auth.client(), ELSEWHERE, "nobody", "wrong").await.assert_oauth_error(400, "invalid_grant");
+    home.database().run("UPDATE login_attempt SET failures = 100 WHERE kind = 'account'", []).await;
+
+    assert_throttled(&guess(&auth.client(), ELSEWHERE, "nobody", "wrong").await);
+
+    assert_eq!(count().await, 1);
+}
+
+#[tokio::test]
+async fn what_does_not_count_any_more_is_forgotten() {
+    let home = AuthHome::new().await;
+    let named = |config: &mut auth_service::Config| {
+        counting(config);
+        config.issuer = Some("http://localhost:8080".to_owned());
+    };
+    let auth = home.start(named).await.expect("it starts");
+    for name in ["one", "another"] {
+        guess(&auth.client(), ELSEWHERE, name, "wrong").await.assert_oauth_error(400, "invalid_grant");
+    }
+    guess(&auth.client(), HOME, "admin", tests::ADMIN_PASSWORD).await.assert_tokens();
+    auth.stop().await;
+    let lanes = async || home.database().rows("SELECT key FROM login_attempt").await.len();
+    let names = async || home.database().rows("SELECT name FROM guessed_name").await.len();
+    assert_eq!((lanes().await, names().await), (4, 2), "a network, two names, and where the administrator is at home");
+    home.database().run("UPDATE login_attempt SET expires_at = 1 WHERE kind <> 'familiar'", []).await;
+    home.database().run("UPDATE guessed_name SET at = 1", []).await;
+
+    // A start begins with what is done from time to time.
+    let _auth = home.start(named).await.expect("it starts");
+    while (lanes().await, names().await) != (1, 0) {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ impl Logins {
         let attempt = match self.throttle.attempt(username, client_id.unwrap_or_default(), origin).await {
             Ok(attempt) => attempt,
             Err(ThrottleError::Throttled { retry_after }) => {
-                self.refuse(LoginRefusal::Throttled, user_id.as_deref(), client_id, origin).await;
+                self.record(LoginRefusal::Throttled, user_id.as_deref(), client_id, origin).await?;
                 return Err(LoginError::Throttled { retry_after });
             }
             Err(ThrottleError::Store(error)) => return Err(error.into()),
@@ -117,12 +117,21 @@ impl Logins {
         client_id: Option<&str>,
         origin: &Origin,
     ) -> LoginError {
-        tracing::info!(client.id = client_id, user.id = user_id, reason = refusal.code(), "Refused a login");
-        let event = origin.record(Event::LoginRefused(refusal), user_id, client_id);
-        match audit_event::record(&self.store, event).await {
+        match self.record(refusal, user_id, client_id, origin).await {
             Ok(()) => LoginError::Refused,
             Err(error) => LoginError::Store(error),
         }
+    }
+
+    async fn record(
+        &self,
+        refusal: LoginRefusal,
+        user_id: Option<&str>,
+        client_id: Option<&str>,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        tracing::info!(client.id = client_id, user.id = user_id, reason = refusal.code(), "Refused a login");
+        audit_event::record(&self.store, origin.record(Event::LoginRefused(refusal), user_id, client_id)).await
     }
 }
 
