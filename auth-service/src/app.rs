@@ -21,10 +21,7 @@ use shared::{
 use zeroize::Zeroizing;
 
 use crate::{
-    account::{
-        Logins, PEPPER_MARK, PasswordChange, PasswordHashing, Policy, Profiles, Registration, Registrations, SessionList,
-        Throttle,
-    },
+    account::{Logins, PEPPER_MARK, PasswordChange, PasswordHashing, Policy, Profiles, Registration, Registrations, SessionList},
     client::Clients,
     clock,
     config::{Config, Profile},
@@ -35,6 +32,7 @@ use crate::{
     seal::Sealer,
     signing_key::{KeyRing, Lifecycle, Rotator},
     store::{Store, role, setting, user},
+    throttle::Throttle,
     token::{Introspector, Issuer, Places, Revoker, StatusLists},
     upkeep::{self, Upkeep},
 };

@@ -6,7 +6,6 @@ use secrecy::SecretString;
 use shared::{access_token::MAX_LIFETIME, scope::Scope};
 
 use crate::{
-    account::{Throttle, ThrottleError},
     audit::{ClientRefusal, Event, Origin},
     clock,
     grant::GrantType,
@@ -16,6 +15,7 @@ use crate::{
         client::{self, Changed},
         resource,
     },
+    throttle::{Throttle, ThrottleError},
 };
 
 pub use crate::store::client::Kind;

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use shared::scope::Scope;
 
 use crate::{
-    account::{self, NewUser, PasswordHashing, Session, SessionList, Throttle},
+    account::{self, NewUser, PasswordHashing, Session, SessionList},
     app,
     audit::Origin,
     client::{self, NewClient},
@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     signing_key::{Rotator, When, state_of},
     store::{ClientRow, Store, client::State as ClientState, resource, role, signing_key, user::State as UserState},
+    throttle::Throttle,
     token::{Places, StatusLists},
 };
 

@@ -6,12 +6,12 @@ use shared::server::cors::AllowedOrigins;
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
-    account::Throttle,
     clock,
     http::Metadata,
     seal::Sealer,
     signing_key::{KeyRing, Rotator},
     store::{Store, StoreError, client, invitation, resource, session, status_list},
+    throttle::Throttle,
     token::StatusLists,
 };
 

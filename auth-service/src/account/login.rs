@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    PasswordHashing, Throttle, ThrottleError, Username,
+    PasswordHashing, Username,
     password::{Busy, Verdict},
 };
 use crate::{
     audit::{Event, LoginRefusal, Origin},
     store::{Store, StoreError, User, audit_event, user},
+    throttle::{Throttle, ThrottleError},
 };
 
 /// Proves who people are.

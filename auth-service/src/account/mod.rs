@@ -6,7 +6,6 @@ mod password_change;
 mod profile;
 mod registration;
 mod session;
-mod throttle;
 mod username;
 
 pub(crate) use self::{
@@ -16,7 +15,6 @@ pub(crate) use self::{
     profile::Profiles,
     registration::{RegistrationError, Registrations, invite},
     session::{Session, SessionList},
-    throttle::{Throttle, ThrottleError},
     username::{Username, UsernameError},
 };
 pub use self::{

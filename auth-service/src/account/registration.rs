@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use secrecy::SecretString;
 
-use super::{AccountError, PasswordHashing, Throttle, ThrottleError, Username};
+use super::{AccountError, PasswordHashing, Username};
 use crate::{
     audit::{Event, Origin, RegistrationRefusal},
     clock, id, secret,
@@ -13,6 +13,7 @@ use crate::{
         invitation::{self, Model as Invitation, Registered},
         user,
     },
+    throttle::{Throttle, ThrottleError},
 };
 
 /// Who may register.

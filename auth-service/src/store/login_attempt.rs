@@ -175,8 +175,8 @@ pub(crate) async fn forget(store: &Store, key: &str, event: AuditEvent) -> Resul
     Ok(true)
 }
 
-/// Forgets a batch of lanes that expired before `now`, and of names that were guessed before `names_before`; says how many
-/// of the larger kind.
+/// Forgets a batch of lanes that expired before `now`, and the names that were guessed before `names_before`; says how many
+/// lanes.
 pub(crate) async fn purge(store: &Store, now: i64, names_before: i64, batch: u64) -> Result<u64, StoreError> {
     let writer = store.database.writer();
     let lanes: Vec<String> = Entity::find()
@@ -188,6 +188,6 @@ pub(crate) async fn purge(store: &Store, now: i64, names_before: i64, batch: u64
         .all(writer)
         .await?;
     let lanes = Entity::delete_many().filter(Column::Key.is_in(lanes)).filter(Column::ExpiresAt.lt(now)).exec(writer).await?;
-    let names = guessed_name::Entity::delete_many().filter(guessed_name::Column::At.lt(names_before)).exec(writer).await?;
-    Ok(lanes.rows_affected.max(names.rows_affected.min(batch - 1)))
+    guessed_name::Entity::delete_many().filter(guessed_name::Column::At.lt(names_before)).exec(writer).await?;
+    Ok(lanes.rows_affected)
 }
