@@ -2,8 +2,8 @@
 //!
 //! In the order a request travels: `http` reads it and answers; `client` says which application asks, `grant` what it
 //! shows for a token, `account` whether a person is who they say, once `throttle` has let the guess through, `access` what
-//! they may have; `token` issues it with a key of `signing_key`; `store` keeps it all, and `audit` the record of it. [`App`] puts the parts together after a
-//! [`Config`]; `command` is the same domain at the command line.
+//! they may have; `token` issues it with a key of `signing_key`; `store` keeps it all, and `audit` the record of it.
+//! [`App`] puts the parts together after a [`Config`]; `command` is the same domain at the command line.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on should stop"))]
 
 mod access;

@@ -126,7 +126,7 @@ async fn of_two_changes_at_once_one_is_made() {
     let this = account_session(&stack).await;
     let phrases: Vec<String> = (0..6).map(|number| format!("a new phrase with the number {number}")).collect();
 
-    let changes: Vec<_> = phrases
+    let requests: Vec<_> = phrases
         .iter()
         .map(|new| {
             let call = stack.auth().http().put("/account/password").bearer(&this.access).json(&from_to(PASSWORD, new));
@@ -134,8 +134,8 @@ async fn of_two_changes_at_once_one_is_made() {
         })
         .collect();
     let mut answers = Vec::new();
-    for change in changes {
-        answers.push(change.await.expect("it is answered"));
+    for request in requests {
+        answers.push(request.await.expect("it is answered"));
     }
 
     let changed: Vec<_> = answers.iter().enumerate().filter(|(_, answer)| answer.status() == 204).collect();

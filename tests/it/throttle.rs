@@ -468,14 +468,14 @@ async fn what_does_not_count_any_more_is_forgotten() {
     guess(&auth.client(), HOME, "admin", tests::ADMIN_PASSWORD).await.assert_tokens();
     auth.stop().await;
     let lanes = async || home.database().rows("SELECT key FROM login_attempt").await.len();
-    let names = async || home.database().rows("SELECT name FROM guessed_name").await.len();
-    assert_eq!((lanes().await, names().await), (4, 2), "a network, two names, and where the administrator is at home");
+    let guessed = async || home.database().rows("SELECT name FROM guessed_name").await.len();
+    assert_eq!((lanes().await, guessed().await), (4, 2), "a network, two names, and where the administrator is at home");
     home.database().run("UPDATE login_attempt SET expires_at = 1 WHERE kind <> 'familiar'", []).await;
     home.database().run("UPDATE guessed_name SET at = 1", []).await;
 
     // A start begins with what is done from time to time.
     let _auth = home.start(named).await.expect("it starts");
-    while (lanes().await, names().await) != (1, 0) {
+    while (lanes().await, guessed().await) != (1, 0) {
         tokio::task::yield_now().await;
     }
 }
