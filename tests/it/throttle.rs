@@ -277,6 +277,9 @@ async fn a_rl_08_names_are_not_kept_and_guesses_that_are_not_looked_at_leave_not
         assert_throttled(&guess(&client, ELSEWHERE, &format!("person{number}"), "wrong").await);
     }
 
+    stack.auth_home().database().run("UPDATE login_attempt SET closed_until = since + 3600000", []).await;
+    assert_throttled(&guess(&client, HOME, "a-name-to-be-seen", "wrong").await);
+
     let after = stack.auth_home().database().dump().await;
     for table in ["login_attempt", "guessed_name"] {
         assert_eq!(after[table].len(), dump[table].len(), "{table}");

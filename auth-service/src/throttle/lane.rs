@@ -122,6 +122,9 @@ fn settle(lane: &mut Lane, now: i64) {
         Kind::Source => leak(lane, &SOURCE, now),
         Kind::Secret => leak(lane, &SECRET, now),
     }
+    if lane.failures == 0 {
+        (lane.since, lane.failed_at) = (0, 0);
+    }
 }
 
 fn leak(lane: &mut Lane, bucket: &Bucket, now: i64) {
@@ -132,9 +135,6 @@ fn leak(lane: &mut Lane, bucket: &Bucket, now: i64) {
 
 /// Says until when the lane must be kept, and clears what means nothing any more.
 fn tidy(lane: &mut Lane, now: i64) {
-    if lane.failures == 0 {
-        (lane.since, lane.failed_at) = (0, 0);
-    }
     if lane.pending == 0 {
         lane.pending_until = 0;
     }
@@ -230,6 +230,8 @@ mod tests {
     fn a_lane_without_anything_on_it_is_empty_again() {
         for kind in [Kind::Account, Kind::Familiar, Kind::Source, Kind::Secret] {
             let mut lane = lane(kind);
+            assert_eq!(wait(&mut lane, START), 0);
+            assert_eq!(lane, Lane::empty("key", kind), "to look at it leaves nothing");
             reserve(&mut lane, START);
             release(&mut lane, START);
             assert_eq!(Lane { expires_at: 0, ..lane }, Lane::empty("key", kind));
