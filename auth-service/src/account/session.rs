@@ -7,12 +7,10 @@ use crate::{
     clock,
     store::{
         Store, StoreError,
-        session::{self, Ended, Which},
+        session::{self, Ended, Model, Which},
     },
     token::{Places, StatusLists},
 };
-
-pub(crate) use crate::store::session::Model as Session;
 
 /// The sessions of people.
 #[derive(Clone)]
@@ -22,10 +20,26 @@ pub(crate) struct SessionList {
     pub(crate) lists: Option<StatusLists>,
 }
 
+/// A session as its owner sees it. Instants are seconds since 1970.
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) client_id: String,
+    /// What the program called itself at the login.
+    pub(crate) device: Option<String>,
+    /// Where it was last used from.
+    pub(crate) ip: String,
+    pub(crate) resource_id: String,
+    pub(crate) scope: String,
+    pub(crate) created_at: i64,
+    pub(crate) last_used_at: i64,
+    pub(crate) expires_at: i64,
+}
+
 impl SessionList {
     /// The sessions of a user that are alive, the latest used first, and no more than `limit`.
     pub(crate) async fn of_user(&self, user_id: &str, limit: u64) -> Result<Vec<Session>, StoreError> {
-        session::live_of_user(&self.store, user_id, clock::now(), limit).await
+        let found = session::live_of_user(&self.store, user_id, clock::now(), limit).await?;
+        Ok(found.into_iter().map(Session::from).collect())
     }
 
     /// The session that an access token was issued in, if it was issued in one. Its place in a status list tells: no claim
@@ -68,6 +82,22 @@ impl SessionList {
     pub(crate) async fn changed(&self) {
         if let Some(lists) = &self.lists {
             lists.changed().await;
+        }
+    }
+}
+
+impl From<Model> for Session {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            client_id: row.client_id,
+            device: row.device,
+            ip: row.ip,
+            resource_id: row.resource_id,
+            scope: row.scope,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
         }
     }
 }
