@@ -23,7 +23,7 @@ use shared::{
 use zeroize::Zeroizing;
 
 use crate::{
-    account::{Logins, PasswordHashing, Profiles},
+    account::{Logins, PEPPER_MARK, PasswordChange, PasswordHashing, Policy, Profiles, Registration, Registrations, SessionList},
     api_key::ApiKeys,
     client::Clients,
     clock,
@@ -34,7 +34,8 @@ use crate::{
     operator::Operator,
     seal::Sealer,
     signing_key::{KeyRing, Lifecycle, Rotator},
-    store::{Store, setting},
+    store::{Store, role, setting, user},
+    throttle::Throttle,
     token::{Introspector, Issuer, Places, Revoker, StatusLists},
     upkeep::{self, Upkeep},
 };
@@ -59,7 +60,7 @@ impl App {
     /// Gets everything ready and binds the address of the settings.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let listener = Listener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
-        Self::start_on(listener, config).await
+        Box::pin(Self::start_on(listener, config)).await
     }
 
     /// Gets everything ready behind a socket that is bound already.
@@ -69,9 +70,7 @@ impl App {
         let listener = listener.trusting(config.trusted_proxies.clone()).metrics(&metrics).tls(tls);
         let address = listener.local_addr();
         let issuer_name = config.issuer_at(address);
-        let store = Store::open(config.database_url.expose_secret(), POOL_SIZE).await?;
-        claim(&store, &issuer_name).await?;
-        first_content::fill(&store, config.profile, &issuer_name, &config.first_resource).await?;
+        let store = filled_store(&config, &issuer_name).await?;
         let rotator = rotator(&config, &store);
         rotator.keep_up(clock::now()).await?;
         let ring = Arc::new(KeyRing::load(&store, &config.sealer).await?);
@@ -80,14 +79,18 @@ impl App {
         let lists = StatusLists::new(store.clone(), Arc::clone(&ring), places.clone(), config.status_list_ttl);
 
         let permits = std::thread::available_parallelism().map_or(1, usize::from);
-        let hashing = PasswordHashing::new(config.hash_cost, config.password_min_length, permits);
+        let hashing = hashing(&config, &issuer_name, permits);
+        let throttle = throttle(&config, &store).await?;
+        throttle.publish(&metrics);
+        let session_list = SessionList { store: store.clone(), places: places.clone(), lists: Some(lists.clone()) };
+        let logins = Logins::new(store.clone(), hashing.clone(), throttle.clone());
         let first_admin = first_content::admin(&store, &hashing, config.bootstrap_admin_password.as_ref())
             .await
             .context("the user `admin` cannot be created")?;
         let grants = Grants {
             store: store.clone(),
-            clients: Clients { store: store.clone() },
-            logins: Logins::new(store.clone(), hashing.clone()),
+            clients: Clients { store: store.clone(), throttle: throttle.clone() },
+            logins: logins.clone(),
             issuer: Issuer {
                 name: issuer_name.clone(),
                 ring: Arc::clone(&ring),
@@ -98,7 +101,7 @@ impl App {
                 idle_lifetime: config.refresh_idle_lifetime,
                 absolute_lifetime: config.refresh_absolute_lifetime,
                 grace: config.refresh_grace,
-                derivation_key: derivation_key(&store, &config.sealer).await?,
+                derivation_key: kept_key(&store, &config.sealer, "refresh_token_derivation").await?,
             },
             lists: lists.clone(),
             enabled: enabled_grants(config.profile),
@@ -106,6 +109,9 @@ impl App {
         let domain = Domain {
             profiles: Profiles { store: store.clone() },
             api_keys: ApiKeys { store: store.clone(), lists: Some(lists.clone()) },
+            password_change: PasswordChange { store: store.clone(), logins, sessions: session_list.clone() },
+            session_list: session_list.clone(),
+            registrations: registrations(&config, &store, &hashing, &throttle),
             grants,
             revoker: Revoker { store: store.clone(), verifier: verifier.clone(), places: places.clone(), lists: lists.clone() },
             introspector: Introspector {
@@ -137,26 +143,21 @@ impl App {
             sealer: Arc::clone(&config.sealer),
             ring,
             rotator: rotator.clone(),
-            lists: lists.clone(),
+            lists,
+            throttle: throttle.clone(),
             metadata: published,
             origins: origins.clone(),
             configured_origins: config.cors_origins.clone(),
         };
         upkeep.follow_settings().await?;
         let edge = edge(&config, origins, &routes.document, metrics.clone())?;
-        let metrics = match config.metrics_listen {
-            Some(address) => {
-                let listener = Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-                Some((listener, metrics))
-            }
-            None => None,
-        };
+        let metrics = metrics_server(&config, metrics).await?;
         Ok(Self {
             listener,
             metrics,
             endpoint: edge.wrap(routes.endpoint).boxed(),
             upkeep: upkeep.start(),
-            operator: Operator::within(store, hashing, rotator, lists),
+            operator: Operator::within(store, hashing, throttle, session_list, rotator),
             url: config.local_url(address),
             document: routes.document,
             first_admin,
@@ -204,6 +205,32 @@ impl App {
     }
 }
 
+async fn metrics_server(config: &Config, metrics: Metrics) -> anyhow::Result<Option<(Listener, Metrics)>> {
+    let Some(address) = config.metrics_listen else { return Ok(None) };
+    let listener = Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    Ok(Some((listener, metrics)))
+}
+
+/// The database, ours and with what every start needs in it.
+async fn filled_store(config: &Config, issuer: &str) -> anyhow::Result<Store> {
+    let store = Store::open(config.database_url.expose_secret(), POOL_SIZE).await?;
+    claim(&store, issuer).await?;
+    demand_peppers(&store, config).await?;
+    first_content::fill(&store, config.profile, issuer, &config.first_resource).await?;
+    demand_registration_roles(&store, config).await?;
+    Ok(store)
+}
+
+fn registrations(config: &Config, store: &Store, hashing: &PasswordHashing, throttle: &Throttle) -> Registrations {
+    Registrations {
+        store: store.clone(),
+        hashing: hashing.clone(),
+        throttle: throttle.clone(),
+        mode: config.registration,
+        roles: config.registration_roles.clone(),
+    }
+}
+
 /// The intervals and the means of making signing keys.
 pub(crate) fn rotator(config: &Config, store: &Store) -> Rotator {
     Rotator {
@@ -220,19 +247,55 @@ pub(crate) fn rotator(config: &Config, store: &Store) -> Rotator {
     }
 }
 
-/// The key that makes successors of refresh tokens: made once, the same for every replica, sealed at rest.
-async fn derivation_key(store: &Store, sealer: &Sealer) -> anyhow::Result<hmac::Key> {
-    const PURPOSE: &str = "refresh_token_derivation";
+/// How passwords are hashed, `permits` at a time, and which may be set.
+pub(crate) fn hashing(config: &Config, issuer: &str, permits: usize) -> PasswordHashing {
+    PasswordHashing::new(
+        config.hash_cost,
+        config.password_peppers.clone(),
+        Policy::new(config.password_min_length, issuer),
+        permits,
+    )
+}
+
+/// What counts guesses, under a key of its own.
+pub(crate) async fn throttle(config: &Config, store: &Store) -> anyhow::Result<Throttle> {
+    Ok(Throttle::new(store.clone(), kept_key(store, &config.sealer, "throttle").await?, config.login_throttle))
+}
+
+/// The key for this purpose: made once, the same for every replica, sealed at rest.
+async fn kept_key(store: &Store, sealer: &Sealer, purpose: &str) -> anyhow::Result<hmac::Key> {
     let mut fresh = Zeroizing::new([0; 32]);
     rand::fill(&mut *fresh).expect("the system's random source answers");
-    let kept = setting::keep(store, PURPOSE, &BASE64_STANDARD.encode(sealer.seal(&*fresh, PURPOSE))).await?;
-    let kept = BASE64_STANDARD.decode(kept).context("the setting refresh_token_derivation is damaged")?;
-    let key = sealer.unseal(&kept, PURPOSE).context("the key behind the refresh tokens cannot be unsealed")?;
+    let kept = setting::keep(store, purpose, &BASE64_STANDARD.encode(sealer.seal(&*fresh, purpose))).await?;
+    let kept = BASE64_STANDARD.decode(kept).with_context(|| format!("the setting {purpose} is damaged"))?;
+    let key = sealer.unseal(&kept, purpose).with_context(|| format!("the key {purpose} cannot be unsealed"))?;
     if !sealer.is_current(&kept) {
-        let (old, new) = (BASE64_STANDARD.encode(&kept), BASE64_STANDARD.encode(sealer.seal(&key, PURPOSE)));
-        setting::replace(store, PURPOSE, &old, &new).await?;
+        let (old, new) = (BASE64_STANDARD.encode(&kept), BASE64_STANDARD.encode(sealer.seal(&key, purpose)));
+        setting::replace(store, purpose, &old, &new).await?;
     }
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
+}
+
+/// A password that was hashed with a pepper cannot be verified without it: nobody is locked out in silence.
+async fn demand_peppers(store: &Store, config: &Config) -> anyhow::Result<()> {
+    let stranded = user::count_marked(store, PEPPER_MARK, &config.password_peppers.marks()).await?;
+    anyhow::ensure!(
+        stranded == 0,
+        "the passwords of {stranded} users were hashed with a pepper that AUTH_PASSWORD_PEPPER does not hold, so that they \
+         could not log in; put it back, behind a new one if need be"
+    );
+    Ok(())
+}
+
+async fn demand_registration_roles(store: &Store, config: &Config) -> anyhow::Result<()> {
+    match config.registration {
+        Registration::Closed => {}
+        Registration::Invite | Registration::Open => anyhow::ensure!(
+            role::all_exist(store, &config.registration_roles).await?,
+            "AUTH_REGISTRATION_ROLES names a role that does not exist; add it with `auth-service role add`"
+        ),
+    }
+    Ok(())
 }
 
 /// The issuer is part of every token that is out there, so it may not change between two starts.

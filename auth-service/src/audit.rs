@@ -14,7 +14,12 @@ pub(crate) enum Event {
     LoginRefused(LoginRefusal),
     ClientRefused(ClientRefusal),
     UserCreated,
+    UserRegistered,
+    RegistrationRefused(RegistrationRefusal),
+    InvitationCreated,
     PasswordSet,
+    PasswordChanged,
+    GuessesForgiven,
     UserStateChanged,
     UserRolesChanged,
     ClientCreated,
@@ -65,7 +70,17 @@ pub(crate) enum LoginRefusal {
     WrongPassword,
     Disabled,
     MustChangePassword,
+    NothingToChange,
     NoRights,
+    Throttled,
+}
+
+/// Why somebody was not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RegistrationRefusal {
+    NotInvited,
+    UsernameTaken,
+    Throttled,
 }
 
 /// Why a client was refused: for the record, never for the caller.
@@ -76,6 +91,7 @@ pub(crate) enum ClientRefusal {
     WrongSecret,
     MissingSecret,
     UnexpectedSecret,
+    Throttled,
 }
 
 impl Event {
@@ -84,7 +100,11 @@ impl Event {
             Self::LoginSucceeded | Self::LoginRefused(_) => "login",
             Self::ClientRefused(_) => "client.authenticate",
             Self::UserCreated => "user.create",
+            Self::UserRegistered | Self::RegistrationRefused(_) => "user.register",
+            Self::InvitationCreated => "invitation.create",
             Self::PasswordSet => "user.set_password",
+            Self::PasswordChanged => "user.change_password",
+            Self::GuessesForgiven => "user.unlock",
             Self::UserStateChanged => "user.set_state",
             Self::UserRolesChanged => "user.set_roles",
             Self::ClientCreated => "client.create",
@@ -109,10 +129,15 @@ impl Event {
             Self::ClientRefused(refusal) => Some(refusal.code()),
             Self::RefreshRefused(refusal) => Some(refusal.code()),
             Self::ApiKeyRefused(refusal) => Some(refusal.code()),
+            Self::RegistrationRefused(refusal) => Some(refusal.code()),
             Self::SessionEnded(why) => Some(ended_code(why)),
             Self::LoginSucceeded
             | Self::UserCreated
+            | Self::UserRegistered
+            | Self::InvitationCreated
             | Self::PasswordSet
+            | Self::PasswordChanged
+            | Self::GuessesForgiven
             | Self::UserStateChanged
             | Self::UserRolesChanged
             | Self::ClientCreated
@@ -131,7 +156,34 @@ impl Event {
     }
 
     const fn is_refusal(self) -> bool {
-        matches!(self, Self::LoginRefused(_) | Self::ClientRefused(_) | Self::RefreshRefused(_) | Self::ApiKeyRefused(_))
+        matches!(
+            self,
+            Self::LoginRefused(_)
+                | Self::ClientRefused(_)
+                | Self::RefreshRefused(_)
+                | Self::ApiKeyRefused(_)
+                | Self::RegistrationRefused(_)
+        )
+    }
+
+    /// Whether it was refused without being looked at.
+    const fn is_throttled(self) -> bool {
+        matches!(
+            self,
+            Self::LoginRefused(LoginRefusal::Throttled)
+                | Self::ClientRefused(ClientRefusal::Throttled)
+                | Self::RegistrationRefused(RegistrationRefusal::Throttled)
+        )
+    }
+
+    const fn outcome(self) -> &'static str {
+        if self.is_throttled() {
+            "throttled"
+        } else if self.is_refusal() {
+            "refused"
+        } else {
+            "ok"
+        }
     }
 }
 
@@ -181,7 +233,19 @@ impl LoginRefusal {
             Self::WrongPassword => "wrong_password",
             Self::Disabled => "disabled",
             Self::MustChangePassword => "must_change_password",
+            Self::NothingToChange => "nothing_to_change",
             Self::NoRights => "no_rights",
+            Self::Throttled => "throttled",
+        }
+    }
+}
+
+impl RegistrationRefusal {
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::NotInvited => "not_invited",
+            Self::UsernameTaken => "username_taken",
+            Self::Throttled => "throttled",
         }
     }
 }
@@ -194,6 +258,7 @@ impl ClientRefusal {
             Self::WrongSecret => "wrong_secret",
             Self::MissingSecret => "missing_secret",
             Self::UnexpectedSecret => "unexpected_secret",
+            Self::Throttled => "throttled",
         }
     }
 }
@@ -245,7 +310,7 @@ impl Origin {
             id: id::audit_event(),
             at: clock::now(),
             action: event.action().to_owned(),
-            outcome: if event.is_refusal() { "refused" } else { "ok" }.to_owned(),
+            outcome: event.outcome().to_owned(),
             reason: event.reason().map(ToOwned::to_owned),
             actor: self.actor.clone(),
             subject: subject.map(ToOwned::to_owned),

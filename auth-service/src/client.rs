@@ -15,6 +15,7 @@ use crate::{
         client::{self, Changed},
         resource,
     },
+    throttle::{Throttle, ThrottleError},
 };
 
 pub use crate::store::client::Kind;
@@ -42,6 +43,12 @@ pub(crate) enum ClientError {
     /// Unknown, disabled, without its secret or with a wrong one: the caller is not told which.
     #[error("client authentication failed")]
     Refused,
+    /// Not looked at, after too many wrong secrets.
+    #[error("too many attempts have failed; wait before the next one")]
+    Throttled {
+        /// When the next one will be looked at.
+        retry_after: Duration,
+    },
     /// The database could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -51,7 +58,11 @@ pub(crate) enum ClientError {
 #[derive(Clone)]
 pub(crate) struct Clients {
     pub(crate) store: Store,
+    pub(crate) throttle: Throttle,
 }
+
+/// What the throttle knows the secrets of clients as.
+const GUESSES: &str = "client";
 
 impl Clients {
     /// The client that a request proves to come from (RFC 6749 §2.3).
@@ -60,18 +71,35 @@ impl Clients {
             API_KEY => Some(built_in()),
             id => client::by_id(&self.store, id).await?,
         };
+        let known = found.as_ref().map(|client| client.row.id.clone());
+        // Who shows no secret guesses at none: a public client cannot be closed by what others send in its name.
+        let is_guess = shown.secret.is_some();
+        if is_guess {
+            match self.throttle.check_secret(GUESSES, &shown.client_id, origin).await {
+                Ok(()) => {}
+                Err(ThrottleError::Throttled { retry_after }) => {
+                    self.record(ClientRefusal::Throttled, known.as_deref(), origin).await?;
+                    return Err(ClientError::Throttled { retry_after });
+                }
+                Err(ThrottleError::Store(error)) => return Err(error.into()),
+            }
+        }
         let refusal = judge(found.as_ref(), shown).err();
         match (found, refusal) {
             (Some(client), None) => Ok(Client(client)),
-            (found, refusal) => {
-                let refusal = refusal.unwrap_or(ClientRefusal::Unknown);
-                let known = found.map(|client| client.row.id);
-                tracing::info!(client.id = known, reason = refusal.code(), "Refused a client");
-                let event = origin.record(Event::ClientRefused(refusal), None, known.as_deref());
-                audit_event::record(&self.store, event).await?;
+            (_, refusal) => {
+                if is_guess {
+                    self.throttle.wrong_secret(GUESSES, &shown.client_id, origin).await?;
+                }
+                self.record(refusal.unwrap_or(ClientRefusal::Unknown), known.as_deref(), origin).await?;
                 Err(ClientError::Refused)
             }
         }
+    }
+
+    async fn record(&self, refusal: ClientRefusal, client_id: Option<&str>, origin: &Origin) -> Result<(), StoreError> {
+        tracing::info!(client.id = client_id, reason = refusal.code(), "Refused a client");
+        audit_event::record(&self.store, origin.record(Event::ClientRefused(refusal), None, client_id)).await
     }
 }
 

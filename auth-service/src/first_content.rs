@@ -59,6 +59,9 @@ pub(crate) async fn admin(
     given: Option<&SecretString>,
 ) -> Result<Option<FirstAdmin>, AccountError> {
     if user::any_with_role(store, ADMIN).await? {
+        if given.is_some() {
+            tracing::info!("There is an administrator already: AUTH_BOOTSTRAP_ADMIN_PASSWORD is ignored and can be unset");
+        }
         return Ok(None);
     }
     let made_password = given.is_none().then(|| SecretString::from(secret::passphrase()));

@@ -25,6 +25,11 @@ pub(crate) fn session() -> String {
     with_prefix("ses_")
 }
 
+/// A new identifier for an invitation: of its row, not the code.
+pub(crate) fn invitation() -> String {
+    with_prefix("ivt_")
+}
+
 /// A new identifier for a client secret: of its row, not the secret.
 pub(crate) fn client_secret() -> String {
     with_prefix("sec_")

@@ -1,9 +1,9 @@
 //! Logs people in and issues access tokens that anyone can verify.
 //!
 //! In the order a request travels: `http` reads it and answers; `client` says which application asks, `grant` what it
-//! shows for a token, `account` whether a person is who they say, `access` what they may have; `token` issues it with a
-//! key of `signing_key`; `store` keeps it all, and `audit` the record of it. [`App`] puts the parts together after a
-//! [`Config`]; `command` is the same domain at the command line.
+//! shows for a token, `account` whether a person is who they say, once `throttle` has let the guess through, `access` what
+//! they may have; `token` issues it with a key of `signing_key`; `store` keeps it all, and `audit` the record of it.
+//! [`App`] puts the parts together after a [`Config`]; `command` is the same domain at the command line.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on should stop"))]
 
 mod access;
@@ -24,13 +24,14 @@ mod seal;
 mod secret;
 mod signing_key;
 mod store;
+mod throttle;
 mod token;
 mod upkeep;
 
 use self::store::StoreError;
 
 pub use self::{
-    account::HashCost,
+    account::{HashCost, Peppers, Registration},
     api_key::NewApiKey,
     app::App,
     client::{Kind as ClientKind, NewClient},

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use shared::scope::Scope;
 
 use crate::{
-    account::{self, NewUser, PasswordHashing, SessionList},
+    account::{self, NewUser, PasswordHashing, Session, SessionList},
     api_key::{ApiKeys, NewApiKey, Page, Whose},
     app,
     audit::Origin,
@@ -15,18 +15,21 @@ use crate::{
     clock,
     config::Config,
     signing_key::{Rotator, When, state_of},
-    store::{
-        ClientRow, Store, client::State as ClientState, resource, role, session::Model as Session, signing_key,
-        user::State as UserState,
-    },
-    token::StatusLists,
+    store::{ClientRow, Store, client::State as ClientState, resource, role, signing_key, user::State as UserState},
+    throttle::Throttle,
+    token::{Places, StatusLists},
 };
+
+/// How many sessions of a user are listed.
+const MAX_LISTED: u64 = 1000;
 
 /// The operator's verbs. Each is recorded in the audit log.
 #[derive(Clone)]
 pub struct Operator {
     store: Store,
     hashing: PasswordHashing,
+    throttle: Throttle,
+    places: Places,
     rotator: Rotator,
     /// The published lists of a service in this process; another one sees a change within a second by itself.
     lists: Option<StatusLists>,
@@ -56,14 +59,24 @@ impl Operator {
     /// The operator at the command line, beside the service or without it.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let store = Store::open(config.database_url.expose_secret(), app::POOL_SIZE).await?;
-        let hashing = PasswordHashing::new(config.hash_cost, config.password_min_length, 1);
+        let issuer = config.issuer.as_deref().unwrap_or_default();
+        let hashing = app::hashing(config, issuer, 1);
+        let throttle = app::throttle(config, &store).await?;
+        let places = Places::new(store.clone(), issuer);
         let rotator = app::rotator(config, &store);
-        Ok(Self { store, hashing, rotator, lists: None, origin: Origin::local("command line") })
+        Ok(Self { store, hashing, throttle, places, rotator, lists: None, origin: Origin::local("command line") })
     }
 
     /// The operator of a service in this process.
-    pub(crate) fn within(store: Store, hashing: PasswordHashing, rotator: Rotator, lists: StatusLists) -> Self {
-        Self { store, hashing, rotator, lists: Some(lists), origin: Origin::local("embedding program") }
+    pub(crate) fn within(
+        store: Store,
+        hashing: PasswordHashing,
+        throttle: Throttle,
+        sessions: SessionList,
+        rotator: Rotator,
+    ) -> Self {
+        let (places, lists) = (sessions.places, sessions.lists);
+        Self { store, hashing, throttle, places, rotator, lists, origin: Origin::local("embedding program") }
     }
 
     /// Closes the database.
@@ -76,6 +89,27 @@ impl Operator {
         let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
         let new = NewUser { username, password, roles: &roles, must_change_password: false };
         Ok(account::create(&self.store, &self.hashing, new, &self.origin).await?)
+    }
+
+    /// Creates a user who brings the hash of their password along: Argon2, bcrypt or PBKDF2. It is replaced at the first
+    /// login.
+    pub async fn import_user(&self, username: &str, password_hash: &str, roles: &[&str]) -> anyhow::Result<String> {
+        let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
+        Ok(account::import(&self.store, username, password_hash, &roles, &self.origin).await?)
+    }
+
+    /// Makes an invitation to register, which brings these roles and ends after `lifetime`: its code is shown once.
+    pub async fn invite(&self, roles: &[&str], lifetime: Duration) -> anyhow::Result<SecretString> {
+        let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
+        Ok(account::invite(&self.store, &roles, lifetime, &self.origin).await?)
+    }
+
+    /// Forgets the wrong passwords that strangers have tried on a user, so that nobody has to wait any more.
+    pub async fn unlock_user(&self, username: &str) -> anyhow::Result<()> {
+        let user = account::find(&self.store, username).await?;
+        let forgiven = self.throttle.forgive(&user.canonical, &user.id, &self.origin).await?;
+        ensure!(forgiven, "nobody has guessed at the password of `{username}` lately");
+        Ok(())
     }
 
     /// Gives a user another password, which ends their sessions.
@@ -142,7 +176,7 @@ impl Operator {
 
     pub(crate) async fn sessions(&self, username: &str) -> anyhow::Result<Vec<Session>> {
         let user = account::find(&self.store, username).await?;
-        Ok(self.session_list().of_user(&user.id).await?)
+        Ok(self.session_list().of_user(&user.id, MAX_LISTED).await?)
     }
 
     /// Ends a session and revokes its access tokens.
@@ -226,7 +260,7 @@ impl Operator {
     }
 
     fn session_list(&self) -> SessionList {
-        SessionList { store: self.store.clone(), lists: self.lists.clone() }
+        SessionList { store: self.store.clone(), places: self.places.clone(), lists: self.lists.clone() }
     }
 
     async fn changed(&self) {

@@ -11,6 +11,7 @@ const LENGTH: usize = 32;
 pub(crate) enum Kind {
     ClientSecret,
     RefreshToken,
+    Invitation,
 }
 
 impl Kind {
@@ -18,6 +19,7 @@ impl Kind {
         match self {
             Self::ClientSecret => "cs_",
             Self::RefreshToken => "rt_",
+            Self::Invitation => "inv_",
         }
     }
 }

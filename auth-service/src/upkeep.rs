@@ -10,7 +10,8 @@ use crate::{
     http::Metadata,
     seal::Sealer,
     signing_key::{KeyRing, Rotator},
-    store::{Store, StoreError, api_key, client, resource, session, status_list},
+    store::{Store, StoreError, api_key, client, invitation, resource, session, status_list},
+    throttle::Throttle,
     token::StatusLists,
 };
 
@@ -30,6 +31,7 @@ pub(crate) struct Upkeep {
     pub(crate) ring: Arc<KeyRing>,
     pub(crate) rotator: Rotator,
     pub(crate) lists: StatusLists,
+    pub(crate) throttle: Throttle,
     pub(crate) metadata: Arc<Metadata>,
     pub(crate) origins: AllowedOrigins,
     /// The origins of the settings, which no client can take away.
@@ -98,6 +100,12 @@ impl Upkeep {
         }
         if let Err(error) = api_key::purge(&self.store, now - KEEP_ENDED, now, BATCH).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "Ended API keys could not be forgotten");
+        }
+        if let Err(error) = self.throttle.purge().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Old guesses could not be forgotten");
+        }
+        if let Err(error) = invitation::purge(&self.store, now - KEEP_ENDED).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Ended invitations could not be forgotten");
         }
         loop {
             match session::purge(&self.store, now - KEEP_ENDED, BATCH).await {

@@ -1,5 +1,7 @@
 //! Logging in with a password.
 
+use std::time::Duration;
+
 use super::{
     PasswordHashing, Username,
     password::{Busy, Verdict},
@@ -7,6 +9,7 @@ use super::{
 use crate::{
     audit::{Event, LoginRefusal, Origin},
     store::{Store, StoreError, User, audit_event, user},
+    throttle::{Throttle, ThrottleError},
 };
 
 /// Proves who people are.
@@ -14,11 +17,23 @@ use crate::{
 pub(crate) struct Logins {
     store: Store,
     hashing: PasswordHashing,
+    throttle: Throttle,
 }
 
 /// A person who has proved who they are.
 pub(crate) struct Login {
     pub(crate) user: User,
+}
+
+/// What somebody shows a password for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Tokens: not with a password that is only good for choosing another one.
+    Tokens,
+    /// Another password, with a token.
+    OwnPassword,
+    /// Another password, without a token: only with a password that is good for nothing else.
+    ForcedPassword,
 }
 
 /// Why a login did not succeed.
@@ -27,6 +42,12 @@ pub(crate) enum LoginError {
     /// Refused: the caller is not told why.
     #[error("the username or the password is wrong, or the account cannot be used")]
     Refused,
+    /// Not looked at, after too many that were refused.
+    #[error("too many attempts have failed; wait before the next one")]
+    Throttled {
+        /// When the next one will be looked at.
+        retry_after: Duration,
+    },
     /// Too many at once.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -36,8 +57,13 @@ pub(crate) enum LoginError {
 }
 
 impl Logins {
-    pub(crate) const fn new(store: Store, hashing: PasswordHashing) -> Self {
-        Self { store, hashing }
+    pub(crate) const fn new(store: Store, hashing: PasswordHashing, throttle: Throttle) -> Self {
+        Self { store, hashing, throttle }
+    }
+
+    /// What hashes passwords here.
+    pub(super) const fn hashing(&self) -> &PasswordHashing {
+        &self.hashing
     }
 
     /// Compares a password. Unknown, disabled and wrong take the same work and give the same answer.
@@ -45,23 +71,38 @@ impl Logins {
         &self,
         username: &str,
         password: &str,
-        client_id: &str,
+        purpose: Purpose,
+        client_id: Option<&str>,
         origin: &Origin,
     ) -> Result<Login, LoginError> {
         let found = match username.parse::<Username>() {
             Ok(username) => user::by_canonical(&self.store, username.as_str()).await?,
             Err(_) => None,
         };
-        let verdict = self.hashing.verify(password, found.as_ref().map(|user| user.password_hash.0.as_str())).await?;
-        let Some(user) = found else { return Err(self.refuse(LoginRefusal::UnknownUser, None, client_id, origin).await) };
-        let refusal = match (verdict, user.state) {
-            (Verdict::Wrong, _) => Some(LoginRefusal::WrongPassword),
-            (Verdict::Right | Verdict::RightButOutdated, user::State::Disabled) => Some(LoginRefusal::Disabled),
-            (Verdict::Right | Verdict::RightButOutdated, user::State::Active) => None,
+        let user_id = found.as_ref().map(|user| user.id.clone());
+        let attempt = match self.throttle.attempt(username, client_id.unwrap_or_default(), origin).await {
+            Ok(attempt) => attempt,
+            Err(ThrottleError::Throttled { retry_after }) => {
+                self.record(LoginRefusal::Throttled, user_id.as_deref(), client_id, origin).await?;
+                return Err(LoginError::Throttled { retry_after });
+            }
+            Err(ThrottleError::Store(error)) => return Err(error.into()),
         };
-        if let Some(refusal) = refusal {
-            return Err(self.refuse(refusal, Some(&user.id), client_id, origin).await);
-        }
+        let verdict = match self.hashing.verify(password, found.as_ref().map(|user| user.password_hash.0.as_str())).await {
+            Ok(verdict) => verdict,
+            Err(busy) => {
+                self.throttle.given_back(attempt).await?;
+                return Err(busy.into());
+            }
+        };
+        let user = match judge(found, verdict, purpose) {
+            Ok(user) => user,
+            Err(refusal) => {
+                self.throttle.failed(attempt).await?;
+                return Err(self.refuse(refusal, user_id.as_deref(), client_id, origin).await);
+            }
+        };
+        self.throttle.succeeded(attempt).await?;
         if verdict == Verdict::RightButOutdated {
             let renewed = self.hashing.rehash(password).await?;
             user::rehash(&self.store, &user.id, &user.password_hash.0, renewed).await?;
@@ -74,14 +115,38 @@ impl Logins {
         &self,
         refusal: LoginRefusal,
         user_id: Option<&str>,
-        client_id: &str,
+        client_id: Option<&str>,
         origin: &Origin,
     ) -> LoginError {
-        tracing::info!(client.id = %client_id, user.id = user_id, reason = refusal.code(), "Refused a login");
-        let event = origin.record(Event::LoginRefused(refusal), user_id, Some(client_id));
-        match audit_event::record(&self.store, event).await {
+        match self.record(refusal, user_id, client_id, origin).await {
             Ok(()) => LoginError::Refused,
             Err(error) => LoginError::Store(error),
         }
+    }
+
+    async fn record(
+        &self,
+        refusal: LoginRefusal,
+        user_id: Option<&str>,
+        client_id: Option<&str>,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        tracing::info!(client.id = client_id, user.id = user_id, reason = refusal.code(), "Refused a login");
+        audit_event::record(&self.store, origin.record(Event::LoginRefused(refusal), user_id, client_id)).await
+    }
+}
+
+/// Whether a password opens an account for this purpose.
+fn judge(found: Option<User>, verdict: Verdict, purpose: Purpose) -> Result<User, LoginRefusal> {
+    let user = found.ok_or(LoginRefusal::UnknownUser)?;
+    match (verdict, user.state) {
+        (Verdict::Wrong, _) => return Err(LoginRefusal::WrongPassword),
+        (Verdict::Right | Verdict::RightButOutdated, user::State::Disabled) => return Err(LoginRefusal::Disabled),
+        (Verdict::Right | Verdict::RightButOutdated, user::State::Active) => {}
+    }
+    match (purpose, user.must_change_password) {
+        (Purpose::Tokens, true) => Err(LoginRefusal::MustChangePassword),
+        (Purpose::ForcedPassword, false) => Err(LoginRefusal::NothingToChange),
+        (Purpose::Tokens, false) | (Purpose::ForcedPassword, true) | (Purpose::OwnPassword, _) => Ok(user),
     }
 }

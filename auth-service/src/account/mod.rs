@@ -2,17 +2,24 @@
 
 mod login;
 mod password;
+mod password_change;
 mod profile;
+mod registration;
 mod session;
 mod username;
 
-pub use self::password::HashCost;
 pub(crate) use self::{
-    login::{LoginError, Logins},
-    password::{NewPasswordError, PasswordHashing},
+    login::{LoginError, Logins, Purpose},
+    password::{ImportError, NewPasswordError, PEPPER_MARK, PasswordHashing, Policy},
+    password_change::{PasswordChange, PasswordChangeError},
     profile::Profiles,
-    session::SessionList,
+    registration::{RegistrationError, Registrations, invite},
+    session::{Session, SessionList},
     username::{Username, UsernameError},
+};
+pub use self::{
+    password::{HashCost, Peppers},
+    registration::Registration,
 };
 
 use crate::{
@@ -39,6 +46,9 @@ pub(crate) enum AccountError {
     /// The password is not acceptable.
     #[error(transparent)]
     Password(#[from] NewPasswordError),
+    /// The hash from elsewhere is not acceptable.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The database could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,6 +72,30 @@ pub(crate) async fn create(
 ) -> Result<String, AccountError> {
     let username: Username = new.username.parse()?;
     let password_hash = hashing.hash_new(new.password, &username).await?;
+    insert(store, &new, &username, password_hash, origin).await
+}
+
+/// Creates a user who brings the hash of their password along, and returns their identifier. It is replaced by one of ours
+/// at the first login. Whether the password would be acceptable here cannot be told.
+pub(crate) async fn import(
+    store: &Store,
+    username: &str,
+    password_hash: &str,
+    roles: &[String],
+    origin: &Origin,
+) -> Result<String, AccountError> {
+    PasswordHashing::check_import(password_hash)?;
+    let new = NewUser { username, password: "", roles, must_change_password: false };
+    insert(store, &new, &username.parse()?, password_hash.to_owned(), origin).await
+}
+
+async fn insert(
+    store: &Store,
+    new: &NewUser<'_>,
+    username: &Username,
+    password_hash: String,
+    origin: &Origin,
+) -> Result<String, AccountError> {
     let id = id::user();
     let now = clock::now();
     let row = User {

@@ -1,26 +1,52 @@
 //! A person's sessions: to see them, and to end one or all.
 
+use shared::access_token::AccessTokenClaims;
+
 use crate::{
     audit::{Event, Origin},
     clock,
     store::{
         Store, StoreError,
-        session::{self, Ended, Model as Session, Which},
+        session::{self, Ended, Model, Which},
     },
-    token::StatusLists,
+    token::{Places, StatusLists},
 };
 
 /// The sessions of people.
 #[derive(Clone)]
 pub(crate) struct SessionList {
     pub(crate) store: Store,
+    pub(crate) places: Places,
     pub(crate) lists: Option<StatusLists>,
 }
 
+/// A session as its owner sees it. Instants are seconds since 1970.
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) client_id: String,
+    /// What the program called itself at the login.
+    pub(crate) device: Option<String>,
+    /// Where it was last used from.
+    pub(crate) ip: String,
+    pub(crate) resource_id: String,
+    pub(crate) scope: String,
+    pub(crate) created_at: i64,
+    pub(crate) last_used_at: i64,
+    pub(crate) expires_at: i64,
+}
+
 impl SessionList {
-    /// The sessions of a user that are alive, the latest used first.
-    pub(crate) async fn of_user(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
-        session::live_of_user(&self.store, user_id, clock::now()).await
+    /// The sessions of a user that are alive, the latest used first, and no more than `limit`.
+    pub(crate) async fn of_user(&self, user_id: &str, limit: u64) -> Result<Vec<Session>, StoreError> {
+        let found = session::live_of_user(&self.store, user_id, clock::now(), limit).await?;
+        Ok(found.into_iter().map(Session::from).collect())
+    }
+
+    /// The session that an access token was issued in, if it was issued in one. Its place in a status list tells: no claim
+    /// of the token need say it to every API.
+    pub(crate) async fn of_token(&self, claims: &AccessTokenClaims) -> Result<Option<String>, StoreError> {
+        let Some(place) = claims.status.as_ref().and_then(|status| self.places.place_of(status)) else { return Ok(None) };
+        session::at_place(&self.store, &claims.sub, &place).await
     }
 
     /// Ends a session; false if there is none of that identifier, or it had ended.
@@ -29,17 +55,49 @@ impl SessionList {
         Ok(self.end_which(Which::One(session_id), &session.user_id, origin).await? > 0)
     }
 
+    /// Ends a session of this user; false if they have none of that identifier, or it had ended.
+    pub(crate) async fn end_own(&self, user_id: &str, session_id: &str, origin: &Origin) -> Result<bool, StoreError> {
+        let Some(session) = session::by_id(&self.store, session_id).await? else { return Ok(false) };
+        Ok(session.user_id == user_id && self.end_which(Which::One(session_id), user_id, origin).await? > 0)
+    }
+
     /// Ends every session of a user, and says how many that were.
     pub(crate) async fn end_all(&self, user_id: &str, origin: &Origin) -> Result<u64, StoreError> {
         self.end_which(Which::OfUser(user_id), user_id, origin).await
     }
 
+    /// Ends every session of a user but this, and says how many that were.
+    pub(crate) async fn end_others(&self, user_id: &str, kept: &str, origin: &Origin) -> Result<u64, StoreError> {
+        self.end_which(Which::OfUserExcept(user_id, kept), user_id, origin).await
+    }
+
     async fn end_which(&self, which: Which<'_>, user_id: &str, origin: &Origin) -> Result<u64, StoreError> {
         let event = origin.record(Event::SessionEnded(Ended::LoggedOut), Some(user_id), None);
         let ended = session::end(&self.store, which, Ended::LoggedOut, clock::now(), event).await?;
+        self.changed().await;
+        Ok(ended)
+    }
+
+    /// Publishes that access tokens were revoked.
+    pub(crate) async fn changed(&self) {
         if let Some(lists) = &self.lists {
             lists.changed().await;
         }
-        Ok(ended)
+    }
+}
+
+impl From<Model> for Session {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            client_id: row.client_id,
+            device: row.device,
+            ip: row.ip,
+            resource_id: row.resource_id,
+            scope: row.scope,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+        }
     }
 }

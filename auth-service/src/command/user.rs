@@ -3,10 +3,13 @@
 use std::{
     io::{BufRead, IsTerminal},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context;
 use clap::Subcommand;
+use secrecy::ExposeSecret;
+use shared::server::settings;
 use zeroize::Zeroizing;
 
 use crate::{config::Settings, operator::Operator};
@@ -17,6 +20,9 @@ pub(super) enum Command {
     Add {
         /// The name to log in with
         username: String,
+        /// Read the hash of the password from standard input instead: Argon2, bcrypt or PBKDF2
+        #[arg(long)]
+        password_hash_stdin: bool,
         /// A role to give, once for each
         #[arg(long = "role")]
         roles: Vec<String>,
@@ -33,6 +39,20 @@ pub(super) enum Command {
         /// A role to give, once for each
         #[arg(long = "role")]
         roles: Vec<String>,
+    },
+    /// Make an invitation to register and print its code, once
+    Invite {
+        /// A role that it brings, once for each
+        #[arg(long = "role")]
+        roles: Vec<String>,
+        /// How long it is good for
+        #[arg(long, default_value = "7d", value_parser = settings::duration)]
+        expires: Duration,
+    },
+    /// Forget the wrong passwords that strangers have tried on a user
+    Unlock {
+        /// Who
+        username: String,
     },
     /// Let a user log in again
     Enable {
@@ -52,10 +72,18 @@ pub(super) async fn run(command: Command, settings: Settings) -> anyhow::Result<
 
 async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
     match command {
-        Command::Add { username, roles } => {
+        Command::Add { username, password_hash_stdin: true, roles } => {
+            let id = operator.import_user(&username, &read_line()?, &borrowed(&roles)).await?;
+            println!("{id}");
+        }
+        Command::Add { username, password_hash_stdin: false, roles } => {
             let id = operator.add_user(&username, &read_password()?, &borrowed(&roles)).await?;
             println!("{id}");
         }
+        Command::Invite { roles, expires } => {
+            println!("{}", operator.invite(&borrowed(&roles), expires).await?.expose_secret());
+        }
+        Command::Unlock { username } => operator.unlock_user(&username).await?,
         Command::Passwd { username } => operator.set_password(&username, &read_password()?).await?,
         Command::Roles { username, roles } => operator.set_roles(&username, &borrowed(&roles)).await?,
         Command::Enable { username } => operator.enable_user(&username, true).await?,
@@ -77,7 +105,12 @@ fn read_password() -> anyhow::Result<Zeroizing<String>> {
         anyhow::ensure!(first == second, "the two passwords differ");
         return Ok(first);
     }
+    read_line()
+}
+
+/// The first line of standard input.
+fn read_line() -> anyhow::Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(String::new());
-    std::io::stdin().lock().read_line(&mut line).context("no password on standard input")?;
+    std::io::stdin().lock().read_line(&mut line).context("nothing can be read from standard input")?;
     Ok(Zeroizing::new(line.trim_end_matches(['\n', '\r']).to_owned()))
 }

@@ -13,7 +13,12 @@ use shared::{
 };
 
 use super::{Config, DAY, HOUR, Profile, Settings, embedded, make_private};
-use crate::{account::HashCost, seal::Sealer, signing_key::Lifecycle};
+use crate::{
+    account::{HashCost, Peppers},
+    first_content::ADMIN,
+    seal::Sealer,
+    signing_key::Lifecycle,
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const YEAR: Duration = DAY.saturating_mul(366);
@@ -40,7 +45,7 @@ impl Settings {
         let issuer = self.issuer.as_deref().and_then(|issuer| problems.check("AUTH_ISSUER", issuer, root_url));
         let first_resource = problems.check("AUTH_FIRST_RESOURCE", &self.first_resource, settings::url);
         let trusted_proxies = problems.check("AUTH_TRUSTED_PROXIES", &self.trusted_proxies, settings::networks);
-        let tls = problems.take("AUTH_TLS_CERT", settings::tls_files(self.tls_cert, self.tls_key));
+        let tls = problems.take("AUTH_TLS_CERT", settings::tls_files(self.tls_cert.clone(), self.tls_key.clone()));
         let rate_limits = problems.check("AUTH_RATE_LIMITS", &self.rate_limits, rate_limit::rules);
         let cors_origins = problems.check("AUTH_CORS_ORIGINS", &self.cors_origins, settings::origins);
         let docs = self.docs.as_deref().map(|docs| problems.check("AUTH_DOCS", docs, settings::switch));
@@ -62,6 +67,16 @@ impl Settings {
         let algorithm = problems.check("AUTH_SIGNING_ALGORITHM", &self.signing_algorithm, str::parse);
         let bits = self.signing_key_bits.as_deref().map(|bits| problems.check("AUTH_SIGNING_KEY_BITS", bits, key_bits));
         let min_length = problems.check("AUTH_PASSWORD_MIN_LENGTH", &self.password_min_length, password_min_length);
+        let hash_cost = self.hash_cost(&mut problems);
+        let registration = problems.check("AUTH_REGISTRATION", &self.registration, str::parse);
+        let registration_roles = problems.check("AUTH_REGISTRATION_ROLES", &self.registration_roles, roles);
+        let login_throttle = problems.check("AUTH_LOGIN_THROTTLE", &self.login_throttle, settings::switch);
+        let pepper =
+            problems.take("AUTH_PASSWORD_PEPPER", settings::secret(self.password_pepper, self.password_pepper_file.as_deref()));
+        let peppers = match pepper.flatten() {
+            Some(pepper) => problems.check("AUTH_PASSWORD_PEPPER", pepper.expose_secret(), Peppers::parse),
+            None => Some(Peppers::default()),
+        };
         let database_url =
             problems.take("AUTH_DATABASE_URL", settings::secret(self.database_url, self.database_url_file.as_deref()));
         let admin_password = problems.take(
@@ -115,8 +130,20 @@ impl Settings {
             signing_algorithm: algorithm.expect(unchecked),
             signing_key_bits: bits.flatten().unwrap_or(if profile == Profile::Strict { 3072 } else { 2048 }),
             password_min_length: min_length.expect(unchecked),
-            hash_cost: HashCost::default(),
+            hash_cost: hash_cost.expect(unchecked),
+            password_peppers: peppers.expect(unchecked),
+            registration: registration.expect(unchecked),
+            registration_roles: registration_roles.expect(unchecked),
+            login_throttle: login_throttle.expect(unchecked),
         })
+    }
+
+    fn hash_cost(&self, problems: &mut Problems) -> Option<HashCost> {
+        let memory = problems.check("AUTH_PASSWORD_HASH_MEMORY", &self.password_hash_memory, number);
+        let passes = problems.check("AUTH_PASSWORD_HASH_PASSES", &self.password_hash_passes, number);
+        let lanes = problems.check("AUTH_PASSWORD_HASH_LANES", &self.password_hash_lanes, number);
+        let chosen = HashCost::chosen(memory?, passes?, lanes?);
+        chosen.map_err(|(name, message)| problems.add(name, message)).ok()
     }
 }
 
@@ -188,6 +215,16 @@ fn key_bits(value: &str) -> Result<usize, String> {
         "4096" => Ok(4096),
         _ => Err("expected 2048, 3072 or 4096".to_owned()),
     }
+}
+
+fn number(value: &str) -> Result<u32, String> {
+    value.trim().parse().map_err(|_| "expected a number".to_owned())
+}
+
+/// Names of roles. Nobody becomes an administrator by asking for it.
+fn roles(value: &str) -> Result<Vec<String>, String> {
+    let roles: Vec<String> = value.split(',').map(str::trim).filter(|role| !role.is_empty()).map(ToOwned::to_owned).collect();
+    if roles.iter().any(|role| role == ADMIN) { Err(format!("the role {ADMIN} is given, never registered")) } else { Ok(roles) }
 }
 
 fn password_min_length(value: &str) -> Result<usize, String> {

@@ -19,7 +19,11 @@ use secrecy::SecretString;
 use shared::server::{rate_limit::Rule, tls::TlsFiles};
 
 pub(crate) use self::settings::Settings;
-use crate::{account::HashCost, seal::Sealer, signing_key::Algorithm};
+use crate::{
+    account::{HashCost, Peppers, Registration},
+    seal::Sealer,
+    signing_key::Algorithm,
+};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -88,6 +92,14 @@ pub struct Config {
     pub password_min_length: usize,
     /// What one password hash costs.
     pub hash_cost: HashCost,
+    /// The keys that password hashes are made with besides.
+    pub password_peppers: Peppers,
+    /// Who may register.
+    pub registration: Registration,
+    /// The roles of a new account whose invitation brings none.
+    pub registration_roles: Vec<String>,
+    /// Whether those who guess at passwords and secrets are slowed down.
+    pub login_throttle: bool,
 }
 
 impl FromStr for Profile {
@@ -133,6 +145,10 @@ impl Config {
             signing_key_bits: 2048,
             password_min_length: 15,
             hash_cost: HashCost::default(),
+            password_peppers: Peppers::default(),
+            registration: Registration::Closed,
+            registration_roles: Vec::new(),
+            login_throttle: true,
         })
     }
 

@@ -130,6 +130,39 @@ pub(crate) struct Settings {
     #[arg(long, env = "AUTH_PASSWORD_MIN_LENGTH", default_value = "15")]
     pub(super) password_min_length: String,
 
+    /// Memory of a password hash (Argon2id) in KiB
+    #[arg(long, env = "AUTH_PASSWORD_HASH_MEMORY", default_value = "19456")]
+    pub(super) password_hash_memory: String,
+
+    /// Passes of a password hash over its memory
+    #[arg(long, env = "AUTH_PASSWORD_HASH_PASSES", default_value = "2")]
+    pub(super) password_hash_passes: String,
+
+    /// Lanes of a password hash
+    #[arg(long, env = "AUTH_PASSWORD_HASH_LANES", default_value = "1")]
+    pub(super) password_hash_lanes: String,
+
+    /// Keys that go into password hashes and are not in the database: 32 random bytes each in base64 (`openssl rand -base64
+    /// 32`), separated by commas. The first goes into new hashes, all verify
+    #[arg(long, env = "AUTH_PASSWORD_PEPPER", hide_env_values = true)]
+    pub(super) password_pepper: Option<String>,
+
+    /// File that holds the peppers
+    #[arg(long, env = "AUTH_PASSWORD_PEPPER_FILE", value_name = "FILE")]
+    pub(super) password_pepper_file: Option<PathBuf>,
+
+    /// Who may register by themselves: nobody (closed), holders of an invitation (invite), everybody (open)
+    #[arg(long, env = "AUTH_REGISTRATION", default_value = "closed")]
+    pub(super) registration: String,
+
+    /// Roles of an account that was registered and whose invitation brings none, separated by commas
+    #[arg(long, env = "AUTH_REGISTRATION_ROLES", default_value = "")]
+    pub(super) registration_roles: String,
+
+    /// Whether those who guess at passwords and client secrets are slowed down: on or off
+    #[arg(long, env = "AUTH_LOGIN_THROTTLE", default_value = "on")]
+    pub(super) login_throttle: String,
+
     /// What to log, in the form of tracing's `EnvFilter`
     #[arg(long, env = "AUTH_LOG", default_value = "info")]
     pub(crate) log: String,

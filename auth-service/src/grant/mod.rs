@@ -6,6 +6,8 @@ mod refresh_token;
 mod session;
 mod token_exchange;
 
+use std::time::Duration;
+
 use shared::access_token::TOKEN_EXCHANGE_GRANT_TYPE;
 use zeroize::Zeroizing;
 
@@ -93,6 +95,12 @@ pub(crate) enum GrantError {
     /// What it asks for cannot be had.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// Not looked at, after too many that were wrong.
+    #[error("too many attempts have failed; wait before the next one")]
+    Throttled {
+        /// When the next one will be looked at.
+        retry_after: Duration,
+    },
     /// Too many at once.
     #[error("too many logins at the moment")]
     Busy,

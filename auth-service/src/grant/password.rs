@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::{GrantError, Grants, TokenSet, session};
 use crate::{
     access::{self, AccessError, Limits, Wish},
-    account::LoginError,
+    account::{LoginError, Purpose},
     audit::{LoginRefusal, Origin},
     client::Client,
     store::{resource, role, user},
@@ -22,12 +22,8 @@ pub(crate) struct Password {
 }
 
 pub(super) async fn exchange(grants: &Grants, client: &Client, grant: Password, origin: &Origin) -> Result<TokenSet, GrantError> {
-    let login = grants.logins.log_in(&grant.username, &grant.secret, client.id(), origin).await?;
+    let login = grants.logins.log_in(&grant.username, &grant.secret, Purpose::Tokens, Some(client.id()), origin).await?;
     let user = login.user;
-    if user.must_change_password {
-        let refused = grants.logins.refuse(LoginRefusal::MustChangePassword, Some(&user.id), client.id(), origin).await;
-        return Err(refused.into());
-    }
     let catalog = resource::catalog(&grants.store).await?;
     let rights = role::rights(&grants.store, user::roles(&grants.store, &user.id).await?).await?;
     let limits = Limits { scope: client.scope(), default_resource: client.default_resource() };
@@ -35,7 +31,7 @@ pub(super) async fn exchange(grants: &Grants, client: &Client, grant: Password, 
         Ok(access) => access,
         Err(error) => {
             if error == AccessError::NoRights {
-                grants.logins.refuse(LoginRefusal::NoRights, Some(&user.id), client.id(), origin).await;
+                grants.logins.refuse(LoginRefusal::NoRights, Some(&user.id), Some(client.id()), origin).await;
             }
             return Err(error.into());
         }
@@ -47,6 +43,7 @@ impl From<LoginError> for GrantError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Refused => Self::InvalidGrant(REFUSED),
+            LoginError::Throttled { retry_after } => Self::Throttled { retry_after },
             LoginError::Busy(_) => Self::Busy,
             LoginError::Store(error) => Self::Store(error),
         }

@@ -101,6 +101,6 @@ pub(super) async fn open(
     if session::open(&grants.store, session, client.generation(), first, event).await? {
         Ok(TokenSet { access_token, refresh_token })
     } else {
-        Err(grants.logins.refuse(LoginRefusal::Disabled, Some(&user.id), client.id(), origin).await.into())
+        Err(grants.logins.refuse(LoginRefusal::Disabled, Some(&user.id), Some(client.id()), origin).await.into())
     }
 }

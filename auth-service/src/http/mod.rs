@@ -20,7 +20,7 @@ use shared::{
 use self::oauth::{IntrospectionApi, JwksApi, MetadataApi, RevocationApi, StatusListApi, TokenApi};
 pub(crate) use self::oauth::{Metadata, shape_error};
 use crate::{
-    account::Profiles,
+    account::{PasswordChange, Profiles, Registrations, SessionList},
     api_key::ApiKeys,
     client,
     config::Profile,
@@ -48,6 +48,9 @@ enum ApiTag {
 pub(crate) struct Domain {
     pub(crate) profiles: Profiles,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) password_change: PasswordChange,
+    pub(crate) session_list: SessionList,
+    pub(crate) registrations: Registrations,
     pub(crate) grants: Grants,
     pub(crate) revoker: Revoker,
     pub(crate) introspector: Introspector,
@@ -69,19 +72,23 @@ pub(crate) struct Routes<E> {
 
 /// THE list of endpoints.
 fn apis(domain: &Domain) -> impl OpenApi + 'static {
+    let assumed_client = (domain.profile == Profile::Development).then_some(client::FIRST_PARTY);
     (
         (
-            TokenApi {
-                grants: domain.grants.clone(),
-                assumed_client: (domain.profile == Profile::Development).then_some(client::FIRST_PARTY),
-            },
+            TokenApi { grants: domain.grants.clone(), assumed_client },
             JwksApi { ring: Arc::clone(&domain.ring), max_age: domain.jwks_max_age },
             RevocationApi { clients: domain.grants.clients.clone(), revoker: domain.revoker.clone() },
             IntrospectionApi { clients: domain.grants.clients.clone(), introspector: domain.introspector.clone() },
             StatusListApi { lists: domain.lists.clone() },
             MetadataApi { metadata: Arc::clone(&domain.metadata) },
         ),
-        (account::ProfileApi { profiles: domain.profiles.clone() }, account::ApiKeysApi { keys: domain.api_keys.clone() }),
+        (
+            account::ProfileApi { profiles: domain.profiles.clone() },
+            account::PasswordApi { passwords: domain.password_change.clone() },
+            account::SessionsApi { sessions: domain.session_list.clone() },
+            account::ApiKeysApi { keys: domain.api_keys.clone() },
+            account::RegistrationApi { registrations: domain.registrations.clone() },
+        ),
         admin::ApiKeysApi { keys: domain.api_keys.clone() },
     )
 }

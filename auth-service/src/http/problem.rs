@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use shared::server::problem::Refused;
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    account::{AccountError, LoginError, NewPasswordError, PasswordChangeError, RegistrationError},
+};
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -12,4 +15,52 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 pub(super) fn unavailable(error: StoreError) -> Refused {
     Refused::unavailable(&error, RETRY_AFTER)
+}
+
+/// A new password that came in this member of the body cannot be set.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn new_password(member: &str, error: NewPasswordError) -> Refused {
+    match error {
+        NewPasswordError::Busy(_) => Refused::away(RETRY_AFTER),
+        NewPasswordError::TooShort(_)
+        | NewPasswordError::TooLong
+        | NewPasswordError::Common
+        | NewPasswordError::OwnName
+        | NewPasswordError::Nul => Refused::unprocessable(member, error.to_string()),
+    }
+}
+
+impl From<PasswordChangeError> for Refused {
+    fn from(error: PasswordChangeError) -> Self {
+        let message = error.to_string();
+        match error {
+            PasswordChangeError::NotAPerson => Self::not_found(message),
+            PasswordChangeError::Unchanged => Self::unprocessable("new_password", message),
+            PasswordChangeError::Password(error) => new_password("new_password", error),
+            PasswordChangeError::Login(LoginError::Refused) => Self::forbidden(message),
+            PasswordChangeError::Login(LoginError::Throttled { retry_after }) => Self::too_many_requests(retry_after),
+            PasswordChangeError::Login(LoginError::Busy(_)) => Self::away(RETRY_AFTER),
+            PasswordChangeError::Outrun => Self::conflict(message),
+            PasswordChangeError::Login(LoginError::Store(error)) | PasswordChangeError::Store(error) => unavailable(error),
+        }
+    }
+}
+
+impl From<RegistrationError> for Refused {
+    fn from(error: RegistrationError) -> Self {
+        let message = error.to_string();
+        match error {
+            RegistrationError::Closed => Self::not_found(message),
+            RegistrationError::NotInvited => Self::forbidden(message),
+            RegistrationError::Throttled { retry_after } => Self::too_many_requests(retry_after),
+            RegistrationError::Account(error) => match error {
+                AccountError::UsernameTaken(_) => Self::conflict("This username is taken."),
+                AccountError::Username(error) => Self::unprocessable("username", error.to_string()),
+                AccountError::Password(error) => new_password("password", error),
+                AccountError::Store(error) => unavailable(error),
+                // The operator's roles or none: nothing that the caller could put right.
+                AccountError::UnknownRole | AccountError::UnknownUser(_) | AccountError::Import(_) => Self::failed(&error),
+            },
+        }
+    }
 }

@@ -3,6 +3,8 @@
 pub(crate) mod api_key;
 pub(crate) mod audit_event;
 pub(crate) mod client;
+pub(crate) mod invitation;
+pub(crate) mod login_attempt;
 mod migration;
 pub(crate) mod refresh_token;
 pub(crate) mod resource;

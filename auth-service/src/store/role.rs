@@ -72,3 +72,15 @@ pub(crate) async fn create_if_absent(store: &Store, name: &str, scope: &Scope, n
     transaction.commit().await?;
     Ok(inserted == 1)
 }
+
+/// Whether there is a role of each of these names.
+pub(crate) async fn all_exist(store: &Store, names: &[String]) -> Result<bool, StoreError> {
+    let found: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::Name)
+        .filter(Column::Name.is_in(names))
+        .into_tuple()
+        .all(store.database.reader())
+        .await?;
+    Ok(names.iter().all(|name| found.contains(name)))
+}

@@ -76,6 +76,8 @@ pub(crate) enum Which<'a> {
     One(&'a str),
     /// Every one of a user.
     OfUser(&'a str),
+    /// Every one of a user but this.
+    OfUserExcept(&'a str, &'a str),
     /// Every one at a client.
     OfClient(&'a str),
 }
@@ -117,13 +119,40 @@ pub(crate) async fn by_id(store: &Store, id: &str) -> Result<Option<Model>, Stor
     Ok(Entity::find_by_id(id).one(store.database.reader()).await?)
 }
 
-/// The sessions of a user that have neither ended nor expired, the latest used first.
-pub(crate) async fn live_of_user(store: &Store, user_id: &str, now: i64) -> Result<Vec<Model>, StoreError> {
+/// The session of a user in which the access token at this place was issued, if it was issued in one.
+pub(crate) async fn at_place(store: &Store, user_id: &str, place: &status_list::Place) -> Result<Option<String>, StoreError> {
+    let of_user = Query::select().column(Column::Id).from(Entity).and_where(Column::UserId.eq(user_id)).take();
+    Ok(refresh_token::Entity::find()
+        .select_only()
+        .column(refresh_token::Column::SessionId)
+        .filter(refresh_token::Column::SessionId.in_subquery(of_user))
+        .filter(refresh_token::Column::ListId.eq(&place.list_id))
+        .filter(refresh_token::Column::Place.eq(place.place))
+        .into_tuple()
+        .one(store.database.reader())
+        .await?)
+}
+
+/// Lets a session go on under another generation of its user, within the transaction of the change that makes it.
+pub(super) async fn carry_over(transaction: &DatabaseTransaction, id: &str, generation: i64) -> Result<(), StoreError> {
+    Entity::update_many()
+        .col_expr(Column::Generation, Expr::value(generation))
+        .filter(Column::Id.eq(id))
+        .filter(Column::EndedAt.is_null())
+        .exec(transaction)
+        .await?;
+    Ok(())
+}
+
+/// The sessions of a user that have neither ended nor expired, the latest used first, and no more than `limit`.
+pub(crate) async fn live_of_user(store: &Store, user_id: &str, now: i64, limit: u64) -> Result<Vec<Model>, StoreError> {
     Ok(Entity::find()
         .filter(Column::UserId.eq(user_id))
         .filter(Column::EndedAt.is_null())
         .filter(Column::ExpiresAt.gt(now))
         .order_by_desc(Column::LastUsedAt)
+        .order_by_desc(Column::Id)
+        .limit(limit)
         .all(store.database.reader())
         .await?)
 }
@@ -188,6 +217,7 @@ pub(super) async fn end_within(
     let chosen = || match which {
         Which::One(id) => Column::Id.eq(id),
         Which::OfUser(user) => Column::UserId.eq(user),
+        Which::OfUserExcept(user, kept) => Column::UserId.eq(user).and(Column::Id.ne(kept)),
         Which::OfClient(client) => Column::ClientId.eq(client),
     };
     // The rows are taken by the update; the links are read after it, when no refresh can add one any more.
@@ -202,7 +232,7 @@ pub(super) async fn end_within(
     let places = refresh_token::living_places(transaction, sessions, now).await?;
     status_list::revoke(transaction, &places, now).await?;
     match which {
-        Which::OfUser(user) => api_key::end_tokens_of_user(transaction, user, now).await?,
+        Which::OfUser(user) | Which::OfUserExcept(user, _) => api_key::end_tokens_of_user(transaction, user, now).await?,
         Which::One(_) | Which::OfClient(_) => {}
     }
     Ok(ended.rows_affected)

@@ -1,7 +1,8 @@
 //! `user`: a person, and the roles they hold.
 
 use sea_orm::{
-    ActiveValue::Set, DatabaseTransaction, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect, SqlErr, entity::prelude::*,
+    ActiveValue::Set, DatabaseTransaction, ExprTrait, IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect, SqlErr,
+    entity::prelude::*,
 };
 
 use super::{AuditEvent, Store, StoreError, api_key, audit_event, session};
@@ -113,7 +114,8 @@ pub(crate) async fn create(store: &Store, user: Model, roles: &[String], event: 
     Ok(stored)
 }
 
-async fn insert(transaction: &DatabaseTransaction, user: Model, roles: &[String]) -> Result<Stored, StoreError> {
+/// Creates a user within the transaction of what makes them one.
+pub(super) async fn insert(transaction: &DatabaseTransaction, user: Model, roles: &[String]) -> Result<Stored, StoreError> {
     let id = user.id.clone();
     let inserted = Entity::insert(user.into_active_model()).exec_without_returning(transaction).await;
     if let Err(error) = inserted {
@@ -176,6 +178,55 @@ pub(crate) async fn set_password(
     audit_event::insert(&transaction, event).await?;
     transaction.commit().await?;
     Ok(true)
+}
+
+/// What came of a person's changing their own password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PasswordChanged {
+    Done,
+    /// The account was changed or disabled since they proved who they are.
+    Outrun,
+}
+
+/// Gives a user the password they have chosen, ending every session but `kept`, and records it. It is the user of that
+/// generation or nobody: of two changes that come at once, one is made.
+pub(crate) async fn change_password(
+    store: &Store,
+    user: &Model,
+    password_hash: String,
+    kept: Option<&str>,
+    now: i64,
+    event: AuditEvent,
+) -> Result<PasswordChanged, StoreError> {
+    let transaction = store.database.begin().await?;
+    let changed = Entity::update_many()
+        .col_expr(Column::PasswordHash, Expr::value(password_hash))
+        .col_expr(Column::MustChangePassword, Expr::value(false))
+        .col_expr(Column::Generation, Expr::value(user.generation + 1))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .filter(Column::Id.eq(&user.id))
+        .filter(Column::Generation.eq(user.generation))
+        .filter(Column::State.eq(State::Active))
+        .exec(&transaction)
+        .await?;
+    if changed.rows_affected == 0 {
+        return Ok(PasswordChanged::Outrun);
+    }
+    let others = session::Which::OfUserExcept(&user.id, kept.unwrap_or_default());
+    session::end_within(&transaction, others, session::Ended::PasswordChanged, now).await?;
+    if let Some(kept) = kept {
+        session::carry_over(&transaction, kept, user.generation + 1).await?;
+    }
+    audit_event::insert(&transaction, event).await?;
+    transaction.commit().await?;
+    Ok(PasswordChanged::Done)
+}
+
+/// How many users have a password hash with `mark` in it and none of `known`.
+pub(crate) async fn count_marked(store: &Store, mark: &str, known: &[String]) -> Result<u64, StoreError> {
+    let marked = Entity::find().filter(Column::PasswordHash.contains(mark));
+    let unknown = known.iter().fold(marked, |query, known| query.filter(Column::PasswordHash.not_like(format!("%{known}%"))));
+    Ok(unknown.count(store.database.reader()).await?)
 }
 
 /// Enables or disables a user, and records it; disabling ends what was issued before. False: no such user.

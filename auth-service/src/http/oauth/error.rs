@@ -1,5 +1,7 @@
 //! Error answers after RFC 6749 §5.2: the only place they are made.
 
+use std::time::Duration;
+
 use poem::{
     Endpoint, EndpointExt, IntoResponse, Response,
     http::{HeaderValue, StatusCode, header},
@@ -48,6 +50,9 @@ pub(super) enum OAuthRefusal {
     /// The request is larger than any that makes sense.
     #[oai(status = 413)]
     TooLarge(Json<OAuthError>),
+    /// Too many attempts have failed: `Retry-After` says how many seconds to wait.
+    #[oai(status = 429)]
+    TooManyRequests(Json<OAuthError>, #[oai(header = "Retry-After")] u64),
     /// The service is busy or its database is away: try again.
     #[oai(status = 503)]
     Unavailable(Json<OAuthError>, #[oai(header = "Retry-After")] u32),
@@ -66,6 +71,13 @@ impl OAuthRefusal {
         Self::InvalidClient(body(ErrorCode::InvalidClient, "client authentication failed"), BASIC_CHALLENGE.to_owned())
     }
 
+    /// RFC 6749 has no code for it: of those there are, the one that asks to come back later says it best.
+    fn throttled(description: &str, retry_after: Duration) -> Self {
+        let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        Self::TooManyRequests(body(ErrorCode::TemporarilyUnavailable, description), seconds)
+    }
+
     pub(super) fn unavailable(description: &str) -> Self {
         Self::Unavailable(body(ErrorCode::TemporarilyUnavailable, description), RETRY_AFTER)
     }
@@ -79,6 +91,7 @@ impl From<ClientError> for OAuthRefusal {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Refused => Self::invalid_client(),
+            ClientError::Throttled { retry_after } => Self::throttled(&error.to_string(), retry_after),
             ClientError::Store(error) => error.into(),
         }
     }
@@ -93,6 +106,7 @@ impl From<GrantError> for OAuthRefusal {
             GrantError::InvalidGrant(_) => Self::bad_request(ErrorCode::InvalidGrant, &description),
             GrantError::InvalidRequest(_) => Self::bad_request(ErrorCode::InvalidRequest, &description),
             GrantError::Access(error) => Self::bad_request(code_of(error), &description),
+            GrantError::Throttled { retry_after } => Self::throttled(&description, retry_after),
             GrantError::Busy => Self::unavailable(&description),
             GrantError::Store(error) => error.into(),
         }

@@ -2,6 +2,7 @@
 
 mod m0001_first;
 mod m0002_api_key;
+mod m0003_account;
 
 use sea_orm_migration::prelude::*;
 
@@ -11,6 +12,6 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Migration), Box::new(m0002_api_key::Migration)]
+        vec![Box::new(m0001_first::Migration), Box::new(m0002_api_key::Migration), Box::new(m0003_account::Migration)]
     }
 }
