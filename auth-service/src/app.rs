@@ -22,12 +22,13 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::{Logins, PasswordHashing, Profiles},
+    admin::{self, Gate, Resources, Roles, SigningKeys, Users},
     client::Clients,
     clock,
     config::{Config, Profile},
     first_content::{self, FirstAdmin},
     grant::{GrantType, Grants, Sessions},
-    http::{self, Domain, Metadata},
+    http::{self, Administration, Domain, Metadata},
     operator::Operator,
     seal::Sealer,
     signing_key::{KeyRing, Lifecycle, Rotator},
@@ -101,6 +102,14 @@ impl App {
         };
         let domain = Domain {
             profiles: Profiles { store: store.clone() },
+            admin: Administration {
+                gate: Gate { store: store.clone() },
+                users: Users::new(store.clone(), hashing.clone(), lists.clone()),
+                roles: Roles { store: store.clone(), lists: lists.clone() },
+                clients: admin::Clients { store: store.clone(), lists: lists.clone() },
+                resources: Resources { store: store.clone(), issuer: issuer_name.clone() },
+                keys: SigningKeys { rotator: rotator.clone(), ring: Arc::clone(&ring), lists: lists.clone() },
+            },
             grants,
             revoker: Revoker { store: store.clone(), verifier: verifier.clone(), places: places.clone(), lists: lists.clone() },
             introspector: Introspector {

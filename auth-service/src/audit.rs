@@ -4,7 +4,7 @@ use shared::server::context::RequestContext;
 
 use crate::{
     clock, id,
-    store::{AuditEvent, session::Ended},
+    store::{AuditEvent, Denial, session::Ended},
 };
 
 /// What happened.
@@ -17,7 +17,18 @@ pub(crate) enum Event {
     PasswordSet,
     UserStateChanged,
     UserRolesChanged,
+    UserChanged,
+    UserDeleted,
+    RoleCreated,
+    RoleChanged,
+    RoleDeleted,
+    ResourceCreated,
+    ResourceChanged,
+    ResourceDeleted,
     ClientCreated,
+    ClientChanged,
+    ClientDeleted,
+    ClientSecretRemoved,
     ClientSecretAdded,
     ClientStateChanged,
     TokenRefreshed,
@@ -27,6 +38,8 @@ pub(crate) enum Event {
     SigningKeyCreated,
     SigningKeyRotated,
     SigningKeyRevoked,
+    /// An administrator wanted what is not theirs to do.
+    Denied(Denial),
 }
 
 /// Why a refresh token was refused: for the record, never for the caller.
@@ -70,8 +83,19 @@ impl Event {
             Self::PasswordSet => "user.set_password",
             Self::UserStateChanged => "user.set_state",
             Self::UserRolesChanged => "user.set_roles",
+            Self::UserChanged => "user.change",
+            Self::UserDeleted => "user.delete",
+            Self::RoleCreated => "role.create",
+            Self::RoleChanged => "role.change",
+            Self::RoleDeleted => "role.delete",
+            Self::ResourceCreated => "resource.create",
+            Self::ResourceChanged => "resource.change",
+            Self::ResourceDeleted => "resource.delete",
             Self::ClientCreated => "client.create",
+            Self::ClientChanged => "client.change",
+            Self::ClientDeleted => "client.delete",
             Self::ClientSecretAdded => "client.add_secret",
+            Self::ClientSecretRemoved => "client.remove_secret",
             Self::ClientStateChanged => "client.set_state",
             Self::TokenRefreshed | Self::RefreshRefused(_) => "refresh",
             Self::AccessTokenRevoked => "access_token.revoke",
@@ -79,6 +103,7 @@ impl Event {
             Self::SigningKeyCreated => "signing_key.create",
             Self::SigningKeyRotated => "signing_key.rotate",
             Self::SigningKeyRevoked => "signing_key.revoke",
+            Self::Denied(_) => "authz.denied",
         }
     }
 
@@ -88,11 +113,23 @@ impl Event {
             Self::ClientRefused(refusal) => Some(refusal.code()),
             Self::RefreshRefused(refusal) => Some(refusal.code()),
             Self::SessionEnded(why) => Some(ended_code(why)),
+            Self::Denied(denial) => Some(denial.code()),
             Self::LoginSucceeded
             | Self::UserCreated
             | Self::PasswordSet
             | Self::UserStateChanged
             | Self::UserRolesChanged
+            | Self::UserChanged
+            | Self::UserDeleted
+            | Self::RoleCreated
+            | Self::RoleChanged
+            | Self::RoleDeleted
+            | Self::ResourceCreated
+            | Self::ResourceChanged
+            | Self::ResourceDeleted
+            | Self::ClientChanged
+            | Self::ClientDeleted
+            | Self::ClientSecretRemoved
             | Self::ClientCreated
             | Self::ClientSecretAdded
             | Self::ClientStateChanged
@@ -105,7 +142,7 @@ impl Event {
     }
 
     const fn is_refusal(self) -> bool {
-        matches!(self, Self::LoginRefused(_) | Self::ClientRefused(_) | Self::RefreshRefused(_))
+        matches!(self, Self::LoginRefused(_) | Self::ClientRefused(_) | Self::RefreshRefused(_) | Self::Denied(_))
     }
 }
 
@@ -117,6 +154,20 @@ const fn ended_code(why: Ended) -> &'static str {
         Ended::PasswordChanged => "password_changed",
         Ended::UserDisabled => "user_disabled",
         Ended::ClientDisabled => "client_disabled",
+        Ended::RightsChanged => "rights_changed",
+    }
+}
+
+impl Denial {
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::MissingScope => "missing_scope",
+            Self::NoLonger => "no_longer",
+            Self::OwnRights => "own_rights",
+            Self::BeyondOwn => "beyond_own",
+            Self::EqualOrHigher => "equal_or_higher",
+            Self::LastAdmin => "last_admin",
+        }
     }
 }
 
@@ -181,6 +232,12 @@ impl Origin {
             request_id: Some(context.request_id.clone()),
             device: context.user_agent.clone(),
         }
+    }
+
+    /// The same request, made by this caller.
+    #[must_use]
+    pub(crate) fn by(self, actor: &str) -> Self {
+        Self { actor: Some(actor.to_owned()), ..self }
     }
 
     /// The address it comes from; empty if it does not come from the network.

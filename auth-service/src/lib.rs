@@ -8,6 +8,7 @@
 
 mod access;
 mod account;
+mod admin;
 mod app;
 mod audit;
 mod client;

@@ -2,20 +2,26 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use secrecy::{ExposeSecret, SecretString};
 use shared::scope::Scope;
 
 use crate::{
     account::{self, NewUser, PasswordHashing, SessionList},
+    admin::rank::{by_operator, for_the_operator, without_exception},
     app,
-    audit::Origin,
+    audit::{Event, Origin},
     client::{self, NewClient},
     clock,
     config::Config,
     signing_key::{Rotator, When, state_of},
     store::{
-        ClientRow, Store, client::State as ClientState, resource, role, session::Model as Session, signing_key,
+        ClientRow, Store,
+        change::{self, Outcome, Rule},
+        client::State as ClientState,
+        resource, role,
+        session::Model as Session,
+        signing_key,
         user::State as UserState,
     },
     token::StatusLists,
@@ -30,6 +36,7 @@ pub struct Operator {
     /// The published lists of a service in this process; another one sees a change within a second by itself.
     lists: Option<StatusLists>,
     origin: Origin,
+    rule: Rule,
 }
 
 /// A signing key, and what it does when.
@@ -57,12 +64,19 @@ impl Operator {
         let store = Store::open(config.database_url.expose_secret(), app::POOL_SIZE).await?;
         let hashing = PasswordHashing::new(config.hash_cost, config.password_min_length, 1);
         let rotator = app::rotator(config, &store);
-        Ok(Self { store, hashing, rotator, lists: None, origin: Origin::local("command line") })
+        Ok(Self { store, hashing, rotator, lists: None, origin: Origin::local("command line"), rule: for_the_operator })
     }
 
     /// The operator of a service in this process.
     pub(crate) fn within(store: Store, hashing: PasswordHashing, rotator: Rotator, lists: StatusLists) -> Self {
-        Self { store, hashing, rotator, lists: Some(lists), origin: Origin::local("embedding program") }
+        let origin = Origin::local("embedding program");
+        Self { store, hashing, rotator, lists: Some(lists), origin, rule: for_the_operator }
+    }
+
+    /// The same operator, who may also disable or strip the last active holder of the role `admin`.
+    #[must_use]
+    pub fn even_the_last_admin(self) -> Self {
+        Self { rule: without_exception, ..self }
     }
 
     /// Closes the database.
@@ -87,7 +101,7 @@ impl Operator {
     /// Lets a user log in or not; disabling ends their sessions and revokes their access tokens.
     pub async fn enable_user(&self, username: &str, enabled: bool) -> anyhow::Result<()> {
         let state = if enabled { UserState::Active } else { UserState::Disabled };
-        account::set_state(&self.store, username, state, &self.origin).await?;
+        account::set_state(&self.store, username, state, self.rule, &self.origin).await?;
         self.changed().await;
         Ok(())
     }
@@ -95,14 +109,17 @@ impl Operator {
     /// Gives a user exactly these roles. Tokens follow at the next login or refresh.
     pub async fn set_roles(&self, username: &str, roles: &[&str]) -> anyhow::Result<()> {
         let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-        Ok(account::set_roles(&self.store, username, &roles, &self.origin).await?)
+        Ok(account::set_roles(&self.store, username, &roles, self.rule, &self.origin).await?)
     }
 
     /// Creates a protected resource with these scopes.
     pub async fn add_resource(&self, id: &str, scope: &Scope) -> anyhow::Result<()> {
-        let created = resource::create_if_absent(&self.store, id, scope, clock::now()).await?;
-        ensure!(created, "there is a resource `{id}` already, and it stays as it is");
-        Ok(())
+        let deed = by_operator(self.rule, self.origin.record(Event::ResourceCreated, Some(id), None));
+        match change::resource::create(&self.store, deed, id, scope).await? {
+            Outcome::Done => Ok(()),
+            Outcome::InUse(why) => bail!("{why}"),
+            _ => bail!("there is a resource `{id}` already, and it stays as it is"),
+        }
     }
 
     /// Creates a role with these scopes.

@@ -1,6 +1,7 @@
 //! The endpoints: this is the list of them.
 
 mod account;
+mod admin;
 mod guarded;
 mod oauth;
 mod problem;
@@ -19,6 +20,7 @@ use self::oauth::{IntrospectionApi, JwksApi, MetadataApi, RevocationApi, StatusL
 pub(crate) use self::oauth::{Metadata, shape_error};
 use crate::{
     account::Profiles,
+    admin::{Clients, Gate, Resources, Roles, SigningKeys, Users},
     client,
     config::Profile,
     grant::Grants,
@@ -35,11 +37,14 @@ enum ApiTag {
     Discovery,
     /// The caller's own account.
     Account,
+    /// For administrators.
+    Administration,
 }
 
 /// What the endpoints stand on.
 pub(crate) struct Domain {
     pub(crate) profiles: Profiles,
+    pub(crate) admin: Administration,
     pub(crate) grants: Grants,
     pub(crate) revoker: Revoker,
     pub(crate) introspector: Introspector,
@@ -53,6 +58,16 @@ pub(crate) struct Domain {
     pub(crate) docs: bool,
 }
 
+/// What the endpoints for administrators stand on.
+pub(crate) struct Administration {
+    pub(crate) gate: Gate,
+    pub(crate) users: Users,
+    pub(crate) roles: Roles,
+    pub(crate) clients: Clients,
+    pub(crate) resources: Resources,
+    pub(crate) keys: SigningKeys,
+}
+
 /// The endpoints, ready to be mounted, and the document that describes them.
 pub(crate) struct Routes<E> {
     pub(crate) endpoint: E,
@@ -61,7 +76,8 @@ pub(crate) struct Routes<E> {
 
 /// THE list of endpoints.
 fn apis(domain: &Domain) -> impl OpenApi + 'static {
-    (
+    let admin = &domain.admin;
+    let oauth = (
         TokenApi {
             grants: domain.grants.clone(),
             assumed_client: (domain.profile == Profile::Development).then_some(client::FIRST_PARTY),
@@ -71,8 +87,20 @@ fn apis(domain: &Domain) -> impl OpenApi + 'static {
         IntrospectionApi { clients: domain.grants.clients.clone(), introspector: domain.introspector.clone() },
         StatusListApi { lists: domain.lists.clone() },
         MetadataApi { metadata: Arc::clone(&domain.metadata) },
-        account::ProfileApi { profiles: domain.profiles.clone() },
-    )
+    );
+    let account = account::ProfileApi { profiles: domain.profiles.clone() };
+    let admin = (
+        admin::UsersApi { gate: admin.gate.clone(), users: admin.users.clone() },
+        admin::UserRolesApi { gate: admin.gate.clone(), users: admin.users.clone() },
+        admin::UserPasswordApi { gate: admin.gate.clone(), users: admin.users.clone() },
+        admin::UserSessionsApi { gate: admin.gate.clone(), users: admin.users.clone() },
+        admin::RolesApi { gate: admin.gate.clone(), roles: admin.roles.clone() },
+        admin::ClientsApi { gate: admin.gate.clone(), clients: admin.clients.clone() },
+        admin::ClientSecretsApi { gate: admin.gate.clone(), clients: admin.clients.clone() },
+        admin::ResourcesApi { gate: admin.gate.clone(), resources: admin.resources.clone() },
+        admin::SigningKeysApi { gate: admin.gate.clone(), keys: admin.keys.clone() },
+    );
+    (oauth, account, admin)
 }
 
 /// Everything the service answers, before the network edge goes around it.

@@ -1,6 +1,7 @@
 //! What is kept, one file per table: the row, and the verbs on it, each of which happens wholly or not at all.
 
 pub(crate) mod audit_event;
+pub(crate) mod change;
 pub(crate) mod client;
 mod migration;
 pub(crate) mod refresh_token;
@@ -17,12 +18,22 @@ use shared::database::{Database, DatabaseError};
 
 pub(crate) use self::{
     audit_event::Model as AuditEvent,
+    change::Denial,
     client::{Client, Model as ClientRow},
     resource::Catalog,
     role::Rights,
     signing_key::Model as SigningKeyRow,
     user::{Model as User, Stored},
 };
+
+/// A stretch of a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed<T> {
+    pub(crate) items: Vec<T>,
+    /// Behind what the next stretch begins, if there is one.
+    pub(crate) next: Option<String>,
+}
+
 /// The database could not do it: it is away, busy or broken. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[error("the database could not do it")]

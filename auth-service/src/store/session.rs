@@ -56,6 +56,9 @@ pub(crate) enum Ended {
     /// The client was disabled.
     #[sea_orm(string_value = "client_disabled")]
     ClientDisabled,
+    /// The person's roles, or the scopes of one, were changed with effect at once.
+    #[sea_orm(string_value = "rights_changed")]
+    RightsChanged,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -76,6 +79,8 @@ pub(crate) enum Which<'a> {
     One(&'a str),
     /// Every one of a user.
     OfUser(&'a str),
+    /// Every one of those who hold a role.
+    OfRole(&'a str),
     /// Every one at a client.
     OfClient(&'a str),
 }
@@ -187,6 +192,7 @@ pub(super) async fn end_within(
     let chosen = || match which {
         Which::One(id) => Column::Id.eq(id),
         Which::OfUser(user) => Column::UserId.eq(user),
+        Which::OfRole(role) => Column::UserId.in_subquery(user::holders(role)),
         Which::OfClient(client) => Column::ClientId.eq(client),
     };
     // The rows are taken by the update; the links are read after it, when no refresh can add one any more.

@@ -42,6 +42,11 @@ pub(super) fn body(error: &ParseRequestPayloadError) -> Problem {
             return bad_request().detail(format!("The field `{field}` is given twice.")).field(field, "may be given once");
         }
     }
+    if let Some(field) = between(reason, "unknown field `", "`").filter(|field| is_plain(field)) {
+        return bad_request()
+            .detail(format!("The field `{field}` is not known here, or cannot be set."))
+            .field(field, "is not known here");
+    }
     if reason.contains("unknown field `") {
         return bad_request().detail("The body has a field that is not known here.");
     }
@@ -74,6 +79,11 @@ fn expected(reason: &str) -> Option<String> {
     let is_primitive = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "()-".contains(c));
     is_primitive.then(|| format!("must be of type {name}"))
+}
+
+/// Whether a name could be one of ours, so that it may be repeated: it cannot carry anything.
+fn is_plain(name: &str) -> bool {
+    (1..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 fn is_position(text: &str) -> bool {
@@ -119,6 +129,12 @@ mod tests {
     fn a_field_of_the_clients_own_invention_is_not_repeated() {
         let told = told(r#"failed to parse "CreateUser": unknown field `<script>`."#);
         assert!(told.contains("not known here") && !told.contains("script"), "{told}");
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_set_is_named() {
+        let told = told(r#"failed to parse "CreateUser": unknown field `created_at`."#);
+        assert!(told.contains("`created_at`") && !told.contains("CreateUser"), "{told}");
     }
 
     #[test]
