@@ -102,14 +102,7 @@ impl App {
         };
         let domain = Domain {
             profiles: Profiles { store: store.clone() },
-            admin: Administration {
-                gate: Gate { store: store.clone() },
-                users: Users::new(store.clone(), hashing.clone(), lists.clone()),
-                roles: Roles { store: store.clone(), lists: lists.clone() },
-                clients: admin::Clients { store: store.clone(), lists: lists.clone() },
-                resources: Resources { store: store.clone(), issuer: issuer_name.clone() },
-                keys: SigningKeys { rotator: rotator.clone(), ring: Arc::clone(&ring), lists: lists.clone() },
-            },
+            admin: administration(&store, &hashing, &rotator, &ring, &lists, &issuer_name),
             grants,
             revoker: Revoker { store: store.clone(), verifier: verifier.clone(), places: places.clone(), lists: lists.clone() },
             introspector: Introspector {
@@ -221,6 +214,25 @@ pub(crate) fn rotator(config: &Config, store: &Store) -> Rotator {
             // Not the setting's: a client may have a longer lifetime of its own, tomorrow if not today.
             longest_token: MAX_LIFETIME,
         },
+    }
+}
+
+/// What the endpoints for administrators stand on.
+fn administration(
+    store: &Store,
+    hashing: &PasswordHashing,
+    rotator: &Rotator,
+    ring: &Arc<KeyRing>,
+    lists: &StatusLists,
+    issuer: &str,
+) -> Administration {
+    Administration {
+        gate: Gate { store: store.clone() },
+        users: Users::new(store.clone(), hashing.clone(), lists.clone()),
+        roles: Roles { store: store.clone(), lists: lists.clone() },
+        clients: admin::Clients { store: store.clone(), lists: lists.clone() },
+        resources: Resources { store: store.clone(), issuer: issuer.to_owned() },
+        keys: SigningKeys { rotator: rotator.clone(), ring: Arc::clone(ring), lists: lists.clone() },
     }
 }
 

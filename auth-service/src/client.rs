@@ -184,7 +184,7 @@ pub(crate) async fn create(store: &Store, new: NewClient, origin: &Origin) -> Re
     match change::client::create(store, deed, row, &roles, kept).await? {
         Outcome::Done => Ok(secret.map(|secret| SecretString::from(secret.to_string()))),
         Outcome::Taken => Err(ClientChangeError::Taken(id)),
-        other => Err(refused(other, &id)),
+        other => Err(refused(&other, &id)),
     }
 }
 
@@ -211,7 +211,7 @@ pub(crate) fn row(new: NewClient, now: i64) -> ClientRow {
 }
 
 /// What the outcome of an operator's change of a client means, where it is not `Done`.
-fn refused(outcome: Outcome, client_id: &str) -> ClientChangeError {
+fn refused(outcome: &Outcome, client_id: &str) -> ClientChangeError {
     match outcome {
         Outcome::Full => ClientChangeError::Full,
         Outcome::Unknown(_) => ClientChangeError::Unknown,
@@ -256,7 +256,7 @@ pub(crate) async fn add_secret(
     match change::client::add_secret(store, deed, row, now + clock::seconds(overlap)).await? {
         Outcome::Done => Ok(SecretString::from(secret.to_string())),
         Outcome::NoMatch => Err(ClientChangeError::NotConfidential(client_id.to_owned())),
-        other => Err(refused(other, client_id)),
+        other => Err(refused(&other, client_id)),
     }
 }
 
@@ -270,7 +270,7 @@ pub(crate) async fn set_state(
     let deed = by_operator(for_the_operator, origin.record(Event::ClientStateChanged, None, Some(client_id)));
     match change::client::set_state(store, deed, client_id, state).await? {
         Outcome::Done => Ok(()),
-        other => Err(refused(other, client_id)),
+        other => Err(refused(&other, client_id)),
     }
 }
 

@@ -3,8 +3,15 @@
 //! A name that begins with two letters and a number proves that line of the protocol checklist; the file's first line
 //! says which RFC the lines come from.
 
+mod access_matrix;
 mod access_token;
 mod account;
+mod admin_clients;
+mod admin_input;
+mod admin_resources;
+mod admin_roles;
+mod admin_signing_keys;
+mod admin_users;
 mod at_rest;
 mod bad_input;
 mod bearer;
@@ -23,6 +30,7 @@ mod keys;
 mod metadata;
 mod openapi;
 mod password_grant;
+mod rank;
 mod readme;
 mod refresh;
 mod refresh_races;

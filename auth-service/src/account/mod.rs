@@ -109,7 +109,7 @@ pub(crate) async fn set_state(
 ) -> Result<(), AccountError> {
     let found = find(store, username).await?;
     let deed = by_operator(rule, origin.record(Event::UserStateChanged, Some(&found.id), None));
-    settled(change::user::set_state(store, deed, &found.id, state).await?, username)
+    settled(&change::user::set_state(store, deed, &found.id, state).await?, username)
 }
 
 /// Gives a user exactly these roles. `rule` is what binds the operator.
@@ -122,10 +122,10 @@ pub(crate) async fn set_roles(
 ) -> Result<(), AccountError> {
     let found = find(store, username).await?;
     let deed = by_operator(rule, origin.record(Event::UserRolesChanged, Some(&found.id), None));
-    settled(change::user::set_roles(store, deed, &found.id, roles, Reach::Next).await?, username)
+    settled(&change::user::set_roles(store, deed, &found.id, roles, Reach::Next).await?, username)
 }
 
-fn settled(outcome: Outcome, username: &str) -> Result<(), AccountError> {
+fn settled(outcome: &Outcome, username: &str) -> Result<(), AccountError> {
     match outcome {
         Outcome::Done => Ok(()),
         Outcome::Denied(_) => Err(AccountError::LastAdmin(username.to_owned())),

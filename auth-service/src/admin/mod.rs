@@ -97,14 +97,14 @@ pub(crate) enum AdminError {
 }
 
 impl AdminError {
-    fn unacceptable(field: &'static str, message: impl ToString) -> Self {
-        Self::Unacceptable { field, message: message.to_string() }
+    fn unacceptable(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Unacceptable { field, message: message.into() }
     }
 }
 
 impl From<UsernameError> for AdminError {
     fn from(error: UsernameError) -> Self {
-        Self::unacceptable("username", error)
+        Self::unacceptable("username", error.to_string())
     }
 }
 
@@ -112,7 +112,7 @@ impl From<NewPasswordError> for AdminError {
     fn from(error: NewPasswordError) -> Self {
         match error {
             NewPasswordError::Busy(_) => Self::Busy,
-            other => Self::unacceptable("password", other),
+            other => Self::unacceptable("password", other.to_string()),
         }
     }
 }

@@ -88,5 +88,5 @@ impl Roles {
 
 /// The scope that a list of tokens is.
 pub(super) fn scope_of(tokens: Vec<String>) -> Result<Scope, AdminError> {
-    Scope::from_tokens(tokens).map_err(|error| AdminError::unacceptable("scopes", error))
+    Scope::from_tokens(tokens).map_err(|error| AdminError::unacceptable("scopes", error.to_string()))
 }

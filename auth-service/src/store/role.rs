@@ -71,7 +71,7 @@ pub(super) async fn scope_of(connection: &impl ConnectionTrait, roles: &[String]
 pub(crate) async fn by_name(store: &Store, name: &str) -> Result<Option<(Model, Scope)>, StoreError> {
     let reader = store.database.reader();
     let Some(role) = Entity::find_by_id(name).one(reader).await? else { return Ok(None) };
-    let scope = scope_of(reader, &[role.name.clone()]).await?;
+    let scope = scope_of(reader, std::slice::from_ref(&role.name)).await?;
     Ok(Some((role, scope)))
 }
 
@@ -84,7 +84,7 @@ pub(crate) async fn page(store: &Store, after: Option<&str>, limit: u64) -> Resu
     }
     let mut roles = Vec::new();
     for role in query.order_by_asc(Column::Name).limit(limit).all(reader).await? {
-        let scope = scope_of(reader, &[role.name.clone()]).await?;
+        let scope = scope_of(reader, std::slice::from_ref(&role.name)).await?;
         roles.push((role, scope));
     }
     Ok(roles)

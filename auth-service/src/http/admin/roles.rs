@@ -139,7 +139,6 @@ impl RolesApi {
     /// Its holders' tokens follow at the next login or refresh; with `revoke=now` their sessions end at once. Takes the
     /// scope `admin:users`, every scope that the role has or will have, and that you do not hold the role yourself.
     #[oai(path = "/:name", method = "put", operation_id = "replaceRole")]
-    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the request")]
     async fn replace(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
