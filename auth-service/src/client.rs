@@ -203,7 +203,7 @@ pub(crate) fn row(new: NewClient, now: i64) -> ClientRow {
         refresh_idle_lifetime: new.refresh_idle_lifetime.map(clock::seconds),
         refresh_absolute_lifetime: new.refresh_absolute_lifetime.map(clock::seconds),
         // Not that of a client of the same name that was deleted: what that one was issued stays revoked.
-        generation: now,
+        generation: id::generation(),
         created_at: now,
         updated_at: now,
         version: 1,

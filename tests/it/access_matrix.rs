@@ -192,8 +192,10 @@ impl Service<'_> {
         let (method, path) = name.split_once(' ').expect("a method and a path");
         let path: Vec<_> = path.split('/').map(|segment| if segment.starts_with('{') { "unheard-of" } else { segment }).collect();
         let call = self.http.request(method, &path.join("/"));
-        let call = match operation["requestBody"]["content"].get("application/json") {
-            Some(content) => call.json(&self.plausible(&content["schema"])),
+        let content = operation["requestBody"]["content"].as_object();
+        let json = content.and_then(|content| content.iter().find(|(media_type, _)| media_type.starts_with("application/json")));
+        let call = match json {
+            Some((_, content)) => call.json(&self.plausible(&content["schema"])),
             None => call,
         };
         match token {
@@ -219,7 +221,7 @@ impl Service<'_> {
             }
             Some("array") => json!([]),
             Some("boolean") => json!(false),
-            Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
+            Some("integer" | "number") => json!(60),
             _ => json!("plausible-enough-to-be-read"),
         }
     }

@@ -100,5 +100,5 @@ async fn holders_of_a_changed_role_follow_at_the_next_refresh_or_lose_everything
 
     let tokens = stack.client().open_session("ada", PASSWORD).await;
     http.delete("/admin/roles/editor").bearer(&token).send().await.assert_status(204);
-    stack.client().refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_scope");
+    stack.client().refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
 }

@@ -80,7 +80,7 @@ async fn a_password_that_was_made_is_shown_once_and_only_good_for_choosing_anoth
     let (stack, token) = stack_and_token().await;
     let http = stack.auth().http();
 
-    let created = http.post("/admin/users").bearer(&token).json(&json!({"username": "ada"})).send().await;
+    let created = http.post("/admin/users").bearer(&token).json(&json!({"username": "ada", "roles": ["reader"]})).send().await;
 
     let made = created.assert_status(201).json()["password"].as_str().expect("a password").to_owned();
     assert!(made.len() >= 20, "{made}");
