@@ -138,23 +138,12 @@ impl Service<'_> {
                 let name = format!("{} {path}", method.to_uppercase());
                 let takes = self.expected.iter().find(|(expected, _)| *expected == name).map(|(_, takes)| *takes);
                 let takes = takes.unwrap_or_else(|| panic!("nothing is expected of {name}"));
-                self.check_documented(&name, takes, operation);
+                check_documented(&name, takes, operation);
                 self.check_answers(stack, &name, takes, operation).await;
                 covered += 1;
             }
         }
         covered
-    }
-
-    /// The document says what is expected.
-    fn check_documented(&self, name: &str, takes: Takes, operation: &Value) {
-        let documented = operation["security"].as_array().and_then(|list| list.iter().find_map(|scheme| scheme.get("OAuth2")));
-        let expected = match takes {
-            Nothing | Client => None,
-            Takes::Token => Some(json!([])),
-            Scope(scope) => Some(json!([scope])),
-        };
-        assert_eq!(documented, expected.as_ref(), "{name}");
     }
 
     async fn check_answers(&self, stack: &Stack, name: &str, takes: Takes, operation: &Value) {
@@ -225,6 +214,18 @@ impl Service<'_> {
             _ => json!("plausible-enough-to-be-read"),
         }
     }
+}
+
+/// The document says what is expected.
+#[track_caller]
+fn check_documented(name: &str, takes: Takes, operation: &Value) {
+    let documented = operation["security"].as_array().and_then(|list| list.iter().find_map(|scheme| scheme.get("OAuth2")));
+    let expected = match takes {
+        Nothing | Client => None,
+        Takes::Token => Some(json!([])),
+        Scope(scope) => Some(json!([scope])),
+    };
+    assert_eq!(documented, expected.as_ref(), "{name}");
 }
 
 /// Expects a refusal that names the scope, if the token lacks it, and otherwise none.
