@@ -108,7 +108,13 @@ async fn a_um_03_what_cannot_be_set_is_refused_by_name() {
             body[member] = json!(1);
             let answer = http.request(method, &path).bearer(&token).json(&body).send().await;
             answer.assert_problem(400);
-            assert_eq!(answer.json()["errors"][0]["field"], member, "{answer}");
+            // Names of ours are named; others are the client's own, and do not come back.
+            match member {
+                "id" | "created_at" | "etag" => assert_eq!(answer.json()["errors"][0]["field"], member, "{answer}"),
+                _ => {
+                    answer.assert_no_echo(member);
+                }
+            }
         }
     }
     let answer = http.post("/admin/users").bearer(&token).json(&json!({"username": "eve", "<script>": 1})).send().await;
