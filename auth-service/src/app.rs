@@ -24,13 +24,14 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::{Logins, PEPPER_MARK, PasswordChange, PasswordHashing, Policy, Profiles, Registration, Registrations, SessionList},
+    admin::{self, Gate, Resources, Roles, SigningKeys, Users},
     api_key::ApiKeys,
     client::Clients,
     clock,
     config::{Config, Profile},
     first_content::{self, FirstAdmin},
     grant::{GrantType, Grants, Sessions},
-    http::{self, Domain, Metadata},
+    http::{self, Administration, Domain, Metadata},
     operator::Operator,
     seal::Sealer,
     signing_key::{KeyRing, Lifecycle, Rotator},
@@ -112,6 +113,7 @@ impl App {
             password_change: PasswordChange { store: store.clone(), logins, sessions: session_list.clone() },
             session_list: session_list.clone(),
             registrations: registrations(&config, &store, &hashing, &throttle),
+            admin: administration(&store, &hashing, &session_list, &rotator, &ring, &lists, &issuer_name),
             grants,
             revoker: Revoker { store: store.clone(), verifier: verifier.clone(), places: places.clone(), lists: lists.clone() },
             introspector: Introspector {
@@ -244,6 +246,26 @@ pub(crate) fn rotator(config: &Config, store: &Store) -> Rotator {
             // Not the setting's: a client may have a longer lifetime of its own, tomorrow if not today.
             longest_token: MAX_LIFETIME,
         },
+    }
+}
+
+/// What the endpoints for administrators stand on.
+fn administration(
+    store: &Store,
+    hashing: &PasswordHashing,
+    sessions: &SessionList,
+    rotator: &Rotator,
+    ring: &Arc<KeyRing>,
+    lists: &StatusLists,
+    issuer: &str,
+) -> Administration {
+    Administration {
+        gate: Gate { store: store.clone() },
+        users: Users::new(store.clone(), hashing.clone(), sessions.clone(), lists.clone()),
+        roles: Roles { store: store.clone(), lists: lists.clone() },
+        clients: admin::Clients { store: store.clone(), lists: lists.clone() },
+        resources: Resources { store: store.clone(), issuer: issuer.to_owned() },
+        keys: SigningKeys { rotator: rotator.clone(), ring: Arc::clone(ring), lists: lists.clone() },
     }
 }
 

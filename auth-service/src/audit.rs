@@ -4,7 +4,7 @@ use shared::server::context::RequestContext;
 
 use crate::{
     clock, id,
-    store::{AuditEvent, session::Ended},
+    store::{AuditEvent, Denial, session::Ended},
 };
 
 /// What happened.
@@ -22,7 +22,18 @@ pub(crate) enum Event {
     GuessesForgiven,
     UserStateChanged,
     UserRolesChanged,
+    UserChanged,
+    UserDeleted,
+    RoleCreated,
+    RoleChanged,
+    RoleDeleted,
+    ResourceCreated,
+    ResourceChanged,
+    ResourceDeleted,
     ClientCreated,
+    ClientChanged,
+    ClientDeleted,
+    ClientSecretRemoved,
     ClientSecretAdded,
     ClientStateChanged,
     TokenRefreshed,
@@ -37,6 +48,8 @@ pub(crate) enum Event {
     ApiKeyRevoked,
     ApiKeyExchanged,
     ApiKeyRefused(ApiKeyRefusal),
+    /// An administrator wanted what is not theirs to do.
+    Denied(Denial),
 }
 
 /// Why a refresh token was refused: for the record, never for the caller.
@@ -107,8 +120,19 @@ impl Event {
             Self::GuessesForgiven => "user.unlock",
             Self::UserStateChanged => "user.set_state",
             Self::UserRolesChanged => "user.set_roles",
+            Self::UserChanged => "user.change",
+            Self::UserDeleted => "user.delete",
+            Self::RoleCreated => "role.create",
+            Self::RoleChanged => "role.change",
+            Self::RoleDeleted => "role.delete",
+            Self::ResourceCreated => "resource.create",
+            Self::ResourceChanged => "resource.change",
+            Self::ResourceDeleted => "resource.delete",
             Self::ClientCreated => "client.create",
+            Self::ClientChanged => "client.change",
+            Self::ClientDeleted => "client.delete",
             Self::ClientSecretAdded => "client.add_secret",
+            Self::ClientSecretRemoved => "client.remove_secret",
             Self::ClientStateChanged => "client.set_state",
             Self::TokenRefreshed | Self::RefreshRefused(_) => "refresh",
             Self::AccessTokenRevoked => "access_token.revoke",
@@ -120,6 +144,7 @@ impl Event {
             Self::ApiKeyRotated => "api_key.rotate",
             Self::ApiKeyRevoked => "api_key.revoke",
             Self::ApiKeyExchanged | Self::ApiKeyRefused(_) => "api_key.exchange",
+            Self::Denied(_) => "authz.denied",
         }
     }
 
@@ -131,6 +156,7 @@ impl Event {
             Self::ApiKeyRefused(refusal) => Some(refusal.code()),
             Self::RegistrationRefused(refusal) => Some(refusal.code()),
             Self::SessionEnded(why) => Some(ended_code(why)),
+            Self::Denied(denial) => Some(denial.code()),
             Self::LoginSucceeded
             | Self::UserCreated
             | Self::UserRegistered
@@ -140,6 +166,17 @@ impl Event {
             | Self::GuessesForgiven
             | Self::UserStateChanged
             | Self::UserRolesChanged
+            | Self::UserChanged
+            | Self::UserDeleted
+            | Self::RoleCreated
+            | Self::RoleChanged
+            | Self::RoleDeleted
+            | Self::ResourceCreated
+            | Self::ResourceChanged
+            | Self::ResourceDeleted
+            | Self::ClientChanged
+            | Self::ClientDeleted
+            | Self::ClientSecretRemoved
             | Self::ClientCreated
             | Self::ClientSecretAdded
             | Self::ClientStateChanged
@@ -163,6 +200,7 @@ impl Event {
                 | Self::RefreshRefused(_)
                 | Self::ApiKeyRefused(_)
                 | Self::RegistrationRefused(_)
+                | Self::Denied(_)
         )
     }
 
@@ -195,6 +233,20 @@ const fn ended_code(why: Ended) -> &'static str {
         Ended::PasswordChanged => "password_changed",
         Ended::UserDisabled => "user_disabled",
         Ended::ClientDisabled => "client_disabled",
+        Ended::RightsChanged => "rights_changed",
+    }
+}
+
+impl Denial {
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::MissingScope => "missing_scope",
+            Self::NoLonger => "no_longer",
+            Self::OwnRights => "own_rights",
+            Self::BeyondOwn => "beyond_own",
+            Self::EqualOrHigher => "equal_or_higher",
+            Self::LastAdmin => "last_admin",
+        }
     }
 }
 

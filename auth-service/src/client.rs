@@ -6,14 +6,15 @@ use secrecy::SecretString;
 use shared::{access_token::MAX_LIFETIME, scope::Scope};
 
 use crate::{
+    admin::rank::{by_operator, for_the_operator},
     audit::{ClientRefusal, Event, Origin},
     clock,
     grant::GrantType,
     id, secret,
     store::{
         self, ClientRow, Store, StoreError, audit_event,
-        client::{self, Changed},
-        resource,
+        change::{self, Outcome},
+        client, resource,
     },
     throttle::{Throttle, ThrottleError},
 };
@@ -120,6 +121,7 @@ fn built_in() -> store::Client {
         generation: 0,
         created_at: 0,
         updated_at: 0,
+        version: 0,
     };
     store::Client { row, secrets: Vec::new(), roles: Vec::new(), scope: Scope::default() }
 }
@@ -237,8 +239,20 @@ pub(crate) async fn create(store: &Store, new: NewClient, origin: &Origin) -> Re
         Kind::Confidential => Some(secret::make(secret::Kind::ClientSecret)),
     };
     let kept = secret.as_ref().map(|secret| secret_row(&new.id, secret, now));
-    let row = ClientRow {
-        id: new.id.clone(),
+    let (id, roles) = (new.id.clone(), new.roles.clone());
+    let row = row(new, now);
+    let deed = by_operator(for_the_operator, origin.record(Event::ClientCreated, None, Some(&id)));
+    match change::client::create(store, deed, row, &roles, kept).await? {
+        Outcome::Done => Ok(secret.map(|secret| SecretString::from(secret.to_string()))),
+        Outcome::Taken => Err(ClientChangeError::Taken(id)),
+        other => Err(refused(&other, &id)),
+    }
+}
+
+/// The row of a new client.
+pub(crate) fn row(new: NewClient, now: i64) -> ClientRow {
+    ClientRow {
+        id: new.id,
         kind: new.kind,
         state: client::State::Active,
         grants: new.grants.join(" "),
@@ -249,20 +263,27 @@ pub(crate) async fn create(store: &Store, new: NewClient, origin: &Origin) -> Re
         access_token_lifetime: new.access_token_lifetime.map(clock::seconds),
         refresh_idle_lifetime: new.refresh_idle_lifetime.map(clock::seconds),
         refresh_absolute_lifetime: new.refresh_absolute_lifetime.map(clock::seconds),
-        generation: 0,
+        // Not that of a client of the same name that was deleted: what that one was issued stays revoked.
+        generation: id::generation(),
         created_at: now,
         updated_at: now,
-    };
-    let event = origin.record(Event::ClientCreated, None, Some(&new.id));
-    match client::create(store, row, &new.roles, kept, event).await? {
-        Changed::Done => Ok(secret.map(|secret| SecretString::from(secret.to_string()))),
-        Changed::NoMatch => Err(ClientChangeError::Taken(new.id)),
-        Changed::Unknown => Err(ClientChangeError::Unknown),
-        Changed::Full => Err(ClientChangeError::Full),
+        version: 1,
     }
 }
 
-fn check(new: &NewClient) -> Result<(), ClientChangeError> {
+/// What the outcome of an operator's change of a client means, where it is not `Done`.
+fn refused(outcome: &Outcome, client_id: &str) -> ClientChangeError {
+    match outcome {
+        Outcome::Full => ClientChangeError::Full,
+        Outcome::Unknown(_) => ClientChangeError::Unknown,
+        Outcome::Done | Outcome::NoMatch | Outcome::OtherVersion | Outcome::Denied(_) | Outcome::Taken | Outcome::InUse(_) => {
+            ClientChangeError::NoSuchClient(client_id.to_owned())
+        }
+    }
+}
+
+/// Whether a client can be made of this, as far as it can be told without the database.
+pub(crate) fn check(new: &NewClient) -> Result<(), ClientChangeError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if !(2..=64).contains(&new.id.len()) || !new.id.bytes().all(is_plain) || new.id.starts_with(id::USER) {
         return Err(ClientChangeError::Id);
@@ -295,11 +316,11 @@ pub(crate) async fn add_secret(
     let now = clock::now();
     let secret = secret::make(secret::Kind::ClientSecret);
     let row = secret_row(client_id, &secret, now);
-    let event = origin.record(Event::ClientSecretAdded, None, Some(client_id));
-    match client::add_secret(store, row, now + clock::seconds(overlap), event).await? {
-        Changed::Done => Ok(SecretString::from(secret.to_string())),
-        Changed::NoMatch | Changed::Unknown => Err(ClientChangeError::NotConfidential(client_id.to_owned())),
-        Changed::Full => Err(ClientChangeError::Full),
+    let deed = by_operator(for_the_operator, origin.record(Event::ClientSecretAdded, None, Some(client_id)));
+    match change::client::add_secret(store, deed, row, now + clock::seconds(overlap)).await? {
+        Outcome::Done => Ok(SecretString::from(secret.to_string())),
+        Outcome::NoMatch => Err(ClientChangeError::NotConfidential(client_id.to_owned())),
+        other => Err(refused(&other, client_id)),
     }
 }
 
@@ -310,14 +331,15 @@ pub(crate) async fn set_state(
     state: client::State,
     origin: &Origin,
 ) -> Result<(), ClientChangeError> {
-    let event = origin.record(Event::ClientStateChanged, None, Some(client_id));
-    match client::set_state(store, client_id, state, clock::now(), event).await? {
-        Changed::Done => Ok(()),
-        Changed::NoMatch | Changed::Unknown | Changed::Full => Err(ClientChangeError::NoSuchClient(client_id.to_owned())),
+    let deed = by_operator(for_the_operator, origin.record(Event::ClientStateChanged, None, Some(client_id)));
+    match change::client::set_state(store, deed, client_id, state).await? {
+        Outcome::Done => Ok(()),
+        other => Err(refused(&other, client_id)),
     }
 }
 
-fn secret_row(client_id: &str, secret: &str, now: i64) -> client::Secret {
+/// What is kept of a secret.
+pub(crate) fn secret_row(client_id: &str, secret: &str, now: i64) -> client::Secret {
     client::Secret {
         id: id::client_secret(),
         client_id: client_id.to_owned(),

@@ -10,13 +10,15 @@ use crate::{
     clock,
     config::Profile,
     secret,
-    store::{ClientRow, Store, StoreError, client, resource, role, setting, user},
+    store::{
+        ClientRow, Store, StoreError, client, resource,
+        role::{self, ADMIN},
+        setting, user,
+    },
 };
 
-const ISSUER_SCOPES: &str = "account admin:users admin:clients admin:keys admin:audit";
+pub(crate) const ISSUER_SCOPES: &str = "account admin:users admin:clients admin:keys admin:audit";
 const DOCUMENT_SCOPES: &str = "documents:read documents:write documents:admin";
-/// The role of those who run the service.
-pub(crate) const ADMIN: &str = "admin";
 
 /// The first administrator, as the operator must be told once.
 pub(crate) struct FirstAdmin {
@@ -28,7 +30,7 @@ pub(crate) struct FirstAdmin {
 /// Fills a fresh database; one that was filled before stays as it is.
 pub(crate) async fn fill(store: &Store, profile: Profile, issuer: &str, first_resource: &str) -> Result<(), StoreError> {
     let latch = secret::make(secret::Kind::ClientSecret);
-    let kept = setting::keep(store, "first_content", &secret::digest(&latch)).await?;
+    let kept = setting::keep(store, setting::FIRST_CONTENT, &secret::digest(&latch)).await?;
     let is_first = kept == secret::digest(&latch);
     let now = clock::now();
     let issuer_scopes = scope(ISSUER_SCOPES);
@@ -91,6 +93,7 @@ fn first_party(scopes: &Scope, default_resource: &str, now: i64) -> ClientRow {
         generation: 0,
         created_at: now,
         updated_at: now,
+        version: 1,
     }
 }
 

@@ -45,6 +45,11 @@ pub(crate) fn access_token() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
+/// Where the generations of a new client begin: random, so that one of a name that was used before does not go on from it.
+pub(crate) fn generation() -> i64 {
+    i64::try_from(Uuid::new_v4().as_u64_pair().0 >> 2).unwrap_or_default()
+}
+
 fn with_prefix(prefix: &str) -> String {
     format!("{prefix}{}", Uuid::now_v7().simple())
 }

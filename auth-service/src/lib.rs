@@ -8,6 +8,7 @@
 
 mod access;
 mod account;
+mod admin;
 mod api_key;
 mod app;
 mod audit;

@@ -2,20 +2,27 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use secrecy::{ExposeSecret, SecretString};
 use shared::scope::Scope;
 
 use crate::{
     account::{self, NewUser, PasswordHashing, Session, SessionList},
+    admin::rank::{by_operator, for_the_operator, without_exception},
     api_key::{ApiKeys, NewApiKey, Page, Whose},
     app,
-    audit::Origin,
+    audit::{Event, Origin},
     client::{self, NewClient},
     clock,
     config::Config,
     signing_key::{Rotator, When, state_of},
-    store::{ClientRow, Store, client::State as ClientState, resource, role, signing_key, user::State as UserState},
+    store::{
+        ClientRow, Store,
+        change::{self, Outcome, Rule},
+        client::State as ClientState,
+        resource, role, signing_key,
+        user::State as UserState,
+    },
     throttle::Throttle,
     token::{Places, StatusLists},
 };
@@ -34,6 +41,7 @@ pub struct Operator {
     /// The published lists of a service in this process; another one sees a change within a second by itself.
     lists: Option<StatusLists>,
     origin: Origin,
+    rule: Rule,
 }
 
 /// A signing key, and what it does when.
@@ -64,7 +72,8 @@ impl Operator {
         let throttle = app::throttle(config, &store).await?;
         let places = Places::new(store.clone(), issuer);
         let rotator = app::rotator(config, &store);
-        Ok(Self { store, hashing, throttle, places, rotator, lists: None, origin: Origin::local("command line") })
+        let origin = Origin::local("command line");
+        Ok(Self { store, hashing, throttle, places, rotator, lists: None, origin, rule: for_the_operator })
     }
 
     /// The operator of a service in this process.
@@ -76,7 +85,14 @@ impl Operator {
         rotator: Rotator,
     ) -> Self {
         let (places, lists) = (sessions.places, sessions.lists);
-        Self { store, hashing, throttle, places, rotator, lists, origin: Origin::local("embedding program") }
+        let origin = Origin::local("embedding program");
+        Self { store, hashing, throttle, places, rotator, lists, origin, rule: for_the_operator }
+    }
+
+    /// The same operator, who may also disable or strip the last active holder of the role `admin`.
+    #[must_use]
+    pub fn even_the_last_admin(self) -> Self {
+        Self { rule: without_exception, ..self }
     }
 
     /// Closes the database.
@@ -122,7 +138,7 @@ impl Operator {
     /// Lets a user log in or not; disabling ends their sessions and revokes their access tokens.
     pub async fn enable_user(&self, username: &str, enabled: bool) -> anyhow::Result<()> {
         let state = if enabled { UserState::Active } else { UserState::Disabled };
-        account::set_state(&self.store, username, state, &self.origin).await?;
+        account::set_state(&self.store, username, state, self.rule, &self.origin).await?;
         self.changed().await;
         Ok(())
     }
@@ -130,16 +146,19 @@ impl Operator {
     /// Gives a user exactly these roles. Tokens follow at the next login or refresh, those of API keys at once.
     pub async fn set_roles(&self, username: &str, roles: &[&str]) -> anyhow::Result<()> {
         let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-        account::set_roles(&self.store, username, &roles, &self.origin).await?;
+        account::set_roles(&self.store, username, &roles, self.rule, &self.origin).await?;
         self.changed().await;
         Ok(())
     }
 
     /// Creates a protected resource with these scopes.
     pub async fn add_resource(&self, id: &str, scope: &Scope) -> anyhow::Result<()> {
-        let created = resource::create_if_absent(&self.store, id, scope, clock::now()).await?;
-        ensure!(created, "there is a resource `{id}` already, and it stays as it is");
-        Ok(())
+        let deed = by_operator(self.rule, self.origin.record(Event::ResourceCreated, Some(id), None));
+        match change::resource::create(&self.store, deed, id, scope).await? {
+            Outcome::Done => Ok(()),
+            Outcome::InUse(why) => bail!("{why}"),
+            _ => bail!("there is a resource `{id}` already, and it stays as it is"),
+        }
     }
 
     /// Creates a role with these scopes.

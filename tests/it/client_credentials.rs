@@ -70,14 +70,14 @@ async fn cc_03_a_te_13_the_client_is_the_subject_and_nobody_logged_in() {
 async fn cc_03_a_te_14_no_client_can_pass_for_a_user() {
     let stack = Stack::start().await;
     let user_id = stack.user("ada", &["reader"]).await;
-    for taken in [user_id.as_str(), "usr_", "usr_ada"] {
+    for taken in [user_id.as_str(), "usr_", "usr_ada", "ada", "ADA"] {
         let new = NewClient::new(taken, ClientKind::Confidential);
         stack.operator().add_client(new).await.expect_err("identifiers of users and clients are disjoint");
     }
 
-    let new = stack.new_client("ada", ClientKind::Confidential, &["client_credentials"], "account");
-    let namesake = stack.auth().register(NewClient { roles: vec!["reader".to_owned()], ..new }).await;
-    let token = namesake.scope("account").client_credentials().await.assert_tokens();
+    let new = stack.new_client("robot", ClientKind::Confidential, &["client_credentials"], "account");
+    let robot = stack.auth().register(NewClient { roles: vec!["reader".to_owned()], ..new }).await;
+    let token = robot.scope("account").client_credentials().await.assert_tokens();
 
     stack.auth().http().get("/account").bearer(&token).send().await.assert_problem(404);
     assert_ne!(Token::read(&token).claims["sub"], user_id);

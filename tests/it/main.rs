@@ -3,8 +3,15 @@
 //! A name that begins with two letters and a number proves that line of the protocol checklist; the file's first line
 //! says which RFC the lines come from.
 
+mod access_matrix;
 mod access_token;
 mod account;
+mod admin_clients;
+mod admin_input;
+mod admin_resources;
+mod admin_roles;
+mod admin_signing_keys;
+mod admin_users;
 mod api_keys;
 mod at_rest;
 mod bad_input;
@@ -30,6 +37,7 @@ mod password_change;
 mod password_grant;
 mod password_import;
 mod password_policy;
+mod rank;
 mod rate_limits;
 mod readme;
 mod refresh;

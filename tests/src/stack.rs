@@ -175,6 +175,18 @@ impl Stack {
         self.operator().add_api_key(username, new).await.expect("the key is acceptable").expose_secret().to_owned()
     }
 
+    /// Logs the first administrator in; returns an access token for the issuer's own API with this scope.
+    pub async fn admin_token(&self, scope: &str) -> String {
+        self.client().scope(scope).log_in("admin", crate::ADMIN_PASSWORD).await
+    }
+
+    /// How often an action was recorded with this outcome and, if one is named, reason.
+    pub async fn recorded(&self, action: &str, outcome: &str, reason: Option<&str>) -> usize {
+        let reason = reason.map_or_else(|| "IS NULL".to_owned(), |reason| format!("= '{reason}'"));
+        let sql = format!("SELECT id FROM audit_event WHERE action = '{action}' AND outcome = '{outcome}' AND reason {reason}");
+        self.auth_home.database().rows(&sql).await.len()
+    }
+
     /// Creates the people of the demo and of the README's tour: [`PEOPLE`].
     pub async fn welcome_people(&self) {
         for (username, role) in PEOPLE {

@@ -23,9 +23,14 @@ pub use self::{
 };
 
 use crate::{
+    admin::rank::by_operator,
     audit::{Event, Origin},
     clock, id,
-    store::{Store, StoreError, Stored, User, user},
+    store::{
+        Store, StoreError, Stored, User,
+        change::{self, Outcome, Rule, user::Reach},
+        user,
+    },
 };
 
 /// Why a user was not created or changed.
@@ -49,6 +54,9 @@ pub(crate) enum AccountError {
     /// The hash from elsewhere is not acceptable.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// Nobody would be left who can administer.
+    #[error("`{0}` is the last active holder of the role `admin`; without one nobody can administer over HTTP")]
+    LastAdmin(String),
     /// The database could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -108,6 +116,8 @@ async fn insert(
         generation: 0,
         created_at: now,
         updated_at: now,
+        version: 1,
+        display_name: None,
     };
     let event = origin.record(Event::UserCreated, Some(&id), None);
     match user::create(store, row, new.roles, event).await? {
@@ -123,21 +133,40 @@ pub(crate) async fn find(store: &Store, username: &str) -> Result<User, AccountE
     user::by_canonical(store, canonical.as_str()).await?.ok_or_else(|| AccountError::UnknownUser(username.to_owned()))
 }
 
-/// Enables or disables a user; either ends everything that was issued before.
-pub(crate) async fn set_state(store: &Store, username: &str, state: user::State, origin: &Origin) -> Result<(), AccountError> {
+/// Enables or disables a user; either ends everything that was issued before. `rule` is what binds the operator.
+pub(crate) async fn set_state(
+    store: &Store,
+    username: &str,
+    state: user::State,
+    rule: Rule,
+    origin: &Origin,
+) -> Result<(), AccountError> {
     let found = find(store, username).await?;
-    let event = origin.record(Event::UserStateChanged, Some(&found.id), None);
-    let changed = user::set_state(store, &found.id, state, clock::now(), event).await?;
-    if changed { Ok(()) } else { Err(AccountError::UnknownUser(username.to_owned())) }
+    let deed = by_operator(rule, origin.record(Event::UserStateChanged, Some(&found.id), None));
+    settled(&change::user::set_state(store, deed, &found.id, state).await?, username)
 }
 
-/// Gives a user exactly these roles.
-pub(crate) async fn set_roles(store: &Store, username: &str, roles: &[String], origin: &Origin) -> Result<(), AccountError> {
+/// Gives a user exactly these roles. `rule` is what binds the operator.
+pub(crate) async fn set_roles(
+    store: &Store,
+    username: &str,
+    roles: &[String],
+    rule: Rule,
+    origin: &Origin,
+) -> Result<(), AccountError> {
     let found = find(store, username).await?;
-    let event = origin.record(Event::UserRolesChanged, Some(&found.id), None);
-    match user::set_roles(store, &found.id, roles, event).await? {
-        Stored::Done => Ok(()),
-        Stored::UsernameTaken | Stored::UnknownRole => Err(AccountError::UnknownRole),
+    let deed = by_operator(rule, origin.record(Event::UserRolesChanged, Some(&found.id), None));
+    settled(&change::user::set_roles(store, deed, &found.id, roles, Reach::Next).await?, username)
+}
+
+fn settled(outcome: &Outcome, username: &str) -> Result<(), AccountError> {
+    match outcome {
+        Outcome::Done => Ok(()),
+        Outcome::Denied(_) => Err(AccountError::LastAdmin(username.to_owned())),
+        Outcome::Unknown(_) => Err(AccountError::UnknownRole),
+        Outcome::NoMatch | Outcome::OtherVersion | Outcome::Taken | Outcome::InUse(_) | Outcome::Full => {
+            Err(AccountError::UnknownUser(username.to_owned()))
+        }
     }
 }
 

@@ -116,6 +116,8 @@ impl Registrations {
             generation: 0,
             created_at: now,
             updated_at: now,
+            version: 1,
+            display_name: None,
         };
         let event = origin.clone().by(&id).record(Event::UserRegistered, Some(&id), None);
         match invitation::register(&self.store, row, &roles, digest.as_deref(), event).await? {

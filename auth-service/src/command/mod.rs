@@ -67,7 +67,8 @@ impl Cli {
     /// Runs the command.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::run(self.settings).await,
+            // Boxed, or the whole start-up would be part of the future of every command.
+            Command::Serve => Box::pin(serve::run(self.settings)).await,
             Command::User(command) => user::run(command, self.settings).await,
             Command::Resource(command) => resource::run(command, self.settings).await,
             Command::Role(command) => role::run(command, self.settings).await,

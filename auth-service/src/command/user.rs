@@ -39,6 +39,9 @@ pub(super) enum Command {
         /// A role to give, once for each
         #[arg(long = "role")]
         roles: Vec<String>,
+        /// Also if nobody is left then who holds the role `admin`
+        #[arg(long)]
+        even_the_last_admin: bool,
     },
     /// Make an invitation to register and print its code, once
     Invite {
@@ -63,6 +66,9 @@ pub(super) enum Command {
     Disable {
         /// Who
         username: String,
+        /// Also if nobody is left then who holds the role `admin`
+        #[arg(long)]
+        even_the_last_admin: bool,
     },
 }
 
@@ -85,11 +91,21 @@ async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
         }
         Command::Unlock { username } => operator.unlock_user(&username).await?,
         Command::Passwd { username } => operator.set_password(&username, &read_password()?).await?,
-        Command::Roles { username, roles } => operator.set_roles(&username, &borrowed(&roles)).await?,
+        Command::Roles { username, roles, even_the_last_admin } => {
+            told(operator, even_the_last_admin).set_roles(&username, &borrowed(&roles)).await?;
+        }
         Command::Enable { username } => operator.enable_user(&username, true).await?,
-        Command::Disable { username } => operator.enable_user(&username, false).await?,
+        Command::Disable { username, even_the_last_admin } => {
+            told(operator, even_the_last_admin).enable_user(&username, false).await?;
+        }
     }
     Ok(())
+}
+
+/// The operator, with or without regard for the last administrator.
+fn told(operator: &Operator, even_the_last_admin: bool) -> Operator {
+    let operator = operator.clone();
+    if even_the_last_admin { operator.even_the_last_admin() } else { operator }
 }
 
 fn borrowed(roles: &[String]) -> Vec<&str> {

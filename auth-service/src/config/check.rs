@@ -15,9 +15,9 @@ use shared::{
 use super::{Config, DAY, HOUR, Profile, Settings, embedded, make_private};
 use crate::{
     account::{HashCost, Peppers},
-    first_content::ADMIN,
     seal::Sealer,
     signing_key::Lifecycle,
+    store::role::ADMIN,
 };
 
 const MINUTE: Duration = Duration::from_mins(1);

@@ -9,6 +9,12 @@ pub(super) enum ApiScope {
     /// See and change your own account
     #[oai(rename = "account")]
     Account,
+    /// Manage users, roles and sessions
+    #[oai(rename = "admin:users")]
+    AdminUsers,
+    /// Manage clients and protected resources
+    #[oai(rename = "admin:clients")]
+    AdminClients,
     /// Manage signing keys and API keys
     #[oai(rename = "admin:keys")]
     AdminKeys,
@@ -17,6 +23,8 @@ pub(super) enum ApiScope {
 /// The scopes as they stand in tokens; keep in step with [`ApiScope`].
 pub(super) mod scope {
     pub(in crate::http) const ACCOUNT: &str = "account";
+    pub(in crate::http) const ADMIN_USERS: &str = "admin:users";
+    pub(in crate::http) const ADMIN_CLIENTS: &str = "admin:clients";
     pub(in crate::http) const ADMIN_KEYS: &str = "admin:keys";
 }
 

@@ -21,6 +21,7 @@ use self::oauth::{IntrospectionApi, JwksApi, MetadataApi, RevocationApi, StatusL
 pub(crate) use self::oauth::{Metadata, shape_error};
 use crate::{
     account::{PasswordChange, Profiles, Registrations, SessionList},
+    admin::{Clients, Gate, Resources, Roles, SigningKeys, Users},
     api_key::ApiKeys,
     client,
     config::Profile,
@@ -51,6 +52,7 @@ pub(crate) struct Domain {
     pub(crate) password_change: PasswordChange,
     pub(crate) session_list: SessionList,
     pub(crate) registrations: Registrations,
+    pub(crate) admin: Administration,
     pub(crate) grants: Grants,
     pub(crate) revoker: Revoker,
     pub(crate) introspector: Introspector,
@@ -64,6 +66,16 @@ pub(crate) struct Domain {
     pub(crate) docs: bool,
 }
 
+/// What the endpoints for administrators stand on.
+pub(crate) struct Administration {
+    pub(crate) gate: Gate,
+    pub(crate) users: Users,
+    pub(crate) roles: Roles,
+    pub(crate) clients: Clients,
+    pub(crate) resources: Resources,
+    pub(crate) keys: SigningKeys,
+}
+
 /// The endpoints, ready to be mounted, and the document that describes them.
 pub(crate) struct Routes<E> {
     pub(crate) endpoint: E,
@@ -73,24 +85,35 @@ pub(crate) struct Routes<E> {
 /// THE list of endpoints.
 fn apis(domain: &Domain) -> impl OpenApi + 'static {
     let assumed_client = (domain.profile == Profile::Development).then_some(client::FIRST_PARTY);
-    (
-        (
-            TokenApi { grants: domain.grants.clone(), assumed_client },
-            JwksApi { ring: Arc::clone(&domain.ring), max_age: domain.jwks_max_age },
-            RevocationApi { clients: domain.grants.clients.clone(), revoker: domain.revoker.clone() },
-            IntrospectionApi { clients: domain.grants.clients.clone(), introspector: domain.introspector.clone() },
-            StatusListApi { lists: domain.lists.clone() },
-            MetadataApi { metadata: Arc::clone(&domain.metadata) },
-        ),
-        (
-            account::ProfileApi { profiles: domain.profiles.clone() },
-            account::PasswordApi { passwords: domain.password_change.clone() },
-            account::SessionsApi { sessions: domain.session_list.clone() },
-            account::ApiKeysApi { keys: domain.api_keys.clone() },
-            account::RegistrationApi { registrations: domain.registrations.clone() },
-        ),
+    let admin = &domain.admin;
+    let oauth = (
+        TokenApi { grants: domain.grants.clone(), assumed_client },
+        JwksApi { ring: Arc::clone(&domain.ring), max_age: domain.jwks_max_age },
+        RevocationApi { clients: domain.grants.clients.clone(), revoker: domain.revoker.clone() },
+        IntrospectionApi { clients: domain.grants.clients.clone(), introspector: domain.introspector.clone() },
+        StatusListApi { lists: domain.lists.clone() },
+        MetadataApi { metadata: Arc::clone(&domain.metadata) },
+    );
+    let account = (
+        account::ProfileApi { profiles: domain.profiles.clone() },
+        account::PasswordApi { passwords: domain.password_change.clone() },
+        account::SessionsApi { sessions: domain.session_list.clone() },
+        account::ApiKeysApi { keys: domain.api_keys.clone() },
+        account::RegistrationApi { registrations: domain.registrations.clone() },
+    );
+    let admin = (
+        admin::UsersApi { gate: admin.gate.clone(), users: admin.users.clone() },
+        admin::UserRolesApi { gate: admin.gate.clone(), users: admin.users.clone() },
+        admin::UserPasswordApi { gate: admin.gate.clone(), users: admin.users.clone() },
+        admin::UserSessionsApi { gate: admin.gate.clone(), users: admin.users.clone() },
+        admin::RolesApi { gate: admin.gate.clone(), roles: admin.roles.clone() },
+        admin::ClientsApi { gate: admin.gate.clone(), clients: admin.clients.clone() },
+        admin::ClientSecretsApi { gate: admin.gate.clone(), clients: admin.clients.clone() },
+        admin::ResourcesApi { gate: admin.gate.clone(), resources: admin.resources.clone() },
         admin::ApiKeysApi { keys: domain.api_keys.clone() },
-    )
+        admin::SigningKeysApi { gate: admin.gate.clone(), keys: admin.keys.clone() },
+    );
+    (oauth, account, admin)
 }
 
 /// Everything the service answers, before the network edge goes around it.

@@ -7,6 +7,7 @@ use shared::server::problem::Refused;
 use crate::{
     StoreError,
     account::{AccountError, LoginError, NewPasswordError, PasswordChangeError, RegistrationError},
+    admin::{AdminError, Denial, TurnedAway},
 };
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -46,6 +47,15 @@ impl From<PasswordChangeError> for Refused {
     }
 }
 
+impl From<TurnedAway> for Refused {
+    fn from(turned_away: TurnedAway) -> Self {
+        match turned_away {
+            TurnedAway::Refused(refusal) => refusal.into(),
+            TurnedAway::Store(error) => unavailable(error),
+        }
+    }
+}
+
 impl From<RegistrationError> for Refused {
     fn from(error: RegistrationError) -> Self {
         let message = error.to_string();
@@ -59,8 +69,34 @@ impl From<RegistrationError> for Refused {
                 AccountError::Password(error) => new_password("password", error),
                 AccountError::Store(error) => unavailable(error),
                 // The operator's roles or none: nothing that the caller could put right.
-                AccountError::UnknownRole | AccountError::UnknownUser(_) | AccountError::Import(_) => Self::failed(&error),
+                AccountError::UnknownRole
+                | AccountError::UnknownUser(_)
+                | AccountError::Import(_)
+                | AccountError::LastAdmin(_) => Self::failed(&error),
             },
         }
     }
+}
+
+impl From<AdminError> for Refused {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::NotFound(noun) => Self::not_found(format!("There is no such {noun}.")),
+            AdminError::Changed => Self::precondition_failed("It is not in a version that you named."),
+            AdminError::Denied(denial @ Denial::LastAdmin) => Self::conflict(sentence(denial)),
+            AdminError::Denied(denial) => Self::forbidden(sentence(denial)),
+            AdminError::Conflict(why) => Self::conflict(why),
+            AdminError::Unacceptable { field, message } => Self::unprocessable(field, message),
+            AdminError::Busy => Self::unavailable(&error, RETRY_AFTER),
+            AdminError::Key(error) => Self::unavailable(&error, RETRY_AFTER),
+            AdminError::Store(error) => unavailable(error),
+        }
+    }
+}
+
+/// A denial as a sentence of its own.
+fn sentence(denial: Denial) -> String {
+    let text = denial.to_string();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_ascii_uppercase(), letters.as_str()))
 }

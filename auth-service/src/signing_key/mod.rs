@@ -12,6 +12,6 @@ pub use shared::access_token::Algorithm;
 
 pub(crate) use self::{
     lifecycle::{Lifecycle, State, state_of},
-    ring::KeyRing,
+    ring::{KeyError, KeyRing},
     rotation::{Rotator, When},
 };

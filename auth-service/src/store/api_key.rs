@@ -223,6 +223,14 @@ pub(super) async fn end_tokens_of_user(transaction: &DatabaseTransaction, user_i
     end_tokens(transaction, &ids, now, now).await
 }
 
+/// The same of everybody who holds a role.
+pub(super) async fn end_tokens_of_holders(transaction: &DatabaseTransaction, role: &str, now: i64) -> Result<(), StoreError> {
+    let theirs = Entity::find().filter(Column::UserId.in_subquery(user::holders(role)));
+    let keys = theirs.order_by_asc(Column::Id).lock_exclusive().all(transaction).await?;
+    let ids: Vec<String> = keys.into_iter().map(|key| key.id).collect();
+    end_tokens(transaction, &ids, now, now).await
+}
+
 /// Forgets a batch of keys that ended before `before`, and the places of tokens that ended before `now`.
 pub(crate) async fn purge(store: &Store, before: i64, now: i64, batch: u64) -> Result<(), StoreError> {
     let writer = store.database.writer();

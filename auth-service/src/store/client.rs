@@ -1,11 +1,9 @@
 //! `client`: an application, its secrets and its own roles.
 
-use sea_orm::{
-    ActiveValue::Set, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect, SqlErr, entity::prelude::*, sea_query::OnConflict,
-};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict};
 use shared::scope::Scope;
 
-use super::{AuditEvent, Store, StoreError, audit_event, session, status_list};
+use super::{Store, StoreError};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -32,6 +30,8 @@ pub(crate) struct Model {
     pub(crate) generation: i64,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
+    /// Grows with every change that others can see.
+    pub(crate) version: i64,
 }
 
 /// Whether a client can keep a secret (RFC 6749 §2.1).
@@ -58,7 +58,7 @@ pub(crate) enum State {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod client_secret {
+pub(super) mod client_secret {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]
@@ -77,7 +77,7 @@ mod client_secret {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-mod client_role {
+pub(super) mod client_role {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]
@@ -141,6 +141,20 @@ pub(crate) async fn cors_origins(store: &Store) -> Result<Vec<String>, StoreErro
     Ok(lists.iter().flat_map(|list| list.split(' ')).map(ToOwned::to_owned).collect())
 }
 
+/// The clients by identifier, no more than `limit`, continuing behind the client `after`, with what each is allowed.
+pub(crate) async fn page(store: &Store, after: Option<&str>, limit: u64) -> Result<Vec<Client>, StoreError> {
+    let mut query = Entity::find().select_only().column(Column::Id);
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after));
+    }
+    let ids: Vec<String> = query.order_by_asc(Column::Id).limit(limit).into_tuple().all(store.database.reader()).await?;
+    let mut clients = Vec::new();
+    for id in ids {
+        clients.extend(by_id(store, &id).await?);
+    }
+    Ok(clients)
+}
+
 /// Whether there is such a client and it may be used.
 pub(crate) async fn is_active(store: &Store, id: &str) -> Result<bool, StoreError> {
     let active = Entity::find_by_id(id).filter(Column::State.eq(State::Active)).one(store.database.reader()).await?;
@@ -152,118 +166,8 @@ pub(crate) async fn all(store: &Store) -> Result<Vec<Model>, StoreError> {
     Ok(Entity::find().order_by_asc(Column::Id).all(store.database.reader()).await?)
 }
 
-/// What came of creating or changing a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Changed {
-    Done,
-    /// There is one of that identifier already, or none.
-    NoMatch,
-    /// It names a role, scope or resource that does not exist.
-    Unknown,
-    /// It has as many secrets as it may.
-    Full,
-}
-
 /// How many secrets may be alive at a time: the old one and its successor.
 pub(crate) const MAX_SECRETS: u64 = 2;
-
-/// Creates a client with its own roles and its first secret, and records it.
-pub(crate) async fn create(
-    store: &Store,
-    client: Model,
-    roles: &[String],
-    secret: Option<Secret>,
-    event: AuditEvent,
-) -> Result<Changed, StoreError> {
-    let transaction = store.database.begin().await?;
-    let id = client.id.clone();
-    if let Err(error) = Entity::insert(client.into_active_model()).exec_without_returning(&transaction).await {
-        return match error.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(_)) => Ok(Changed::NoMatch),
-            Some(SqlErr::ForeignKeyConstraintViolation(_)) => Ok(Changed::Unknown),
-            _ => Err(error.into()),
-        };
-    }
-    for role in roles {
-        let row = client_role::ActiveModel { client_id: Set(id.clone()), role: Set(role.clone()) };
-        if let Err(error) = client_role::Entity::insert(row).exec_without_returning(&transaction).await {
-            return match error.sql_err() {
-                Some(SqlErr::ForeignKeyConstraintViolation(_)) => Ok(Changed::Unknown),
-                _ => Err(error.into()),
-            };
-        }
-    }
-    if let Some(secret) = secret {
-        client_secret::Entity::insert(secret.into_active_model()).exec_without_returning(&transaction).await?;
-    }
-    audit_event::insert(&transaction, event).await?;
-    transaction.commit().await?;
-    Ok(Changed::Done)
-}
-
-/// Adds a secret beside the one in use, and gives the others an end, so that a client can change over without a pause.
-pub(crate) async fn add_secret(
-    store: &Store,
-    secret: Secret,
-    others_end_at: i64,
-    event: AuditEvent,
-) -> Result<Changed, StoreError> {
-    let transaction = store.database.begin().await?;
-    let (client_id, now) = (secret.client_id.clone(), secret.created_at);
-    // Takes the client's row, so that two rotations at once come one after the other.
-    let held = Entity::update_many()
-        .col_expr(Column::UpdatedAt, Expr::value(now))
-        .filter(Column::Id.eq(&client_id))
-        .filter(Column::Kind.eq(Kind::Confidential))
-        .exec(&transaction)
-        .await?;
-    if held.rows_affected == 0 {
-        return Ok(Changed::NoMatch);
-    }
-    let of_client = client_secret::Column::ClientId.eq(&client_id);
-    // Without an overlap every other secret ends here and now: one of them may be in the wrong hands.
-    let ended = client_secret::Column::ExpiresAt.lte(now);
-    let outdated = if others_end_at <= now { of_client.clone() } else { of_client.clone().and(ended) };
-    client_secret::Entity::delete_many().filter(outdated).exec(&transaction).await?;
-    if client_secret::Entity::find().filter(of_client.clone()).count(&transaction).await? >= MAX_SECRETS {
-        return Ok(Changed::Full);
-    }
-    client_secret::Entity::update_many()
-        .col_expr(client_secret::Column::ExpiresAt, Expr::value(others_end_at))
-        .filter(of_client)
-        .filter(client_secret::Column::ExpiresAt.is_null())
-        .exec(&transaction)
-        .await?;
-    client_secret::Entity::insert(secret.into_active_model()).exec_without_returning(&transaction).await?;
-    audit_event::insert(&transaction, event).await?;
-    transaction.commit().await?;
-    Ok(Changed::Done)
-}
-
-/// Enables or disables a client. Disabling ends its sessions and revokes everything it was issued.
-pub(crate) async fn set_state(store: &Store, id: &str, state: State, now: i64, event: AuditEvent) -> Result<Changed, StoreError> {
-    let transaction = store.database.begin().await?;
-    let changed = Entity::update_many()
-        .col_expr(Column::State, Expr::value(state))
-        .col_expr(Column::Generation, Expr::col(Column::Generation).add(1))
-        .col_expr(Column::UpdatedAt, Expr::value(now))
-        .filter(Column::Id.eq(id))
-        .exec(&transaction)
-        .await?;
-    if changed.rows_affected == 0 {
-        return Ok(Changed::NoMatch);
-    }
-    match state {
-        State::Active => {}
-        State::Disabled => {
-            session::end_within(&transaction, session::Which::OfClient(id), session::Ended::ClientDisabled, now).await?;
-            status_list::revoke_client(&transaction, id, now).await?;
-        }
-    }
-    audit_event::insert(&transaction, event).await?;
-    transaction.commit().await?;
-    Ok(Changed::Done)
-}
 
 /// Creates a client, unless there is one of that identifier.
 pub(crate) async fn create_if_absent(store: &Store, client: Model) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod api_key;
 pub(crate) mod audit_event;
+pub(crate) mod change;
 pub(crate) mod client;
 pub(crate) mod invitation;
 pub(crate) mod login_attempt;
@@ -21,12 +22,22 @@ use shared::database::{Database, DatabaseError};
 pub(crate) use self::{
     api_key::Model as ApiKeyRow,
     audit_event::Model as AuditEvent,
+    change::Denial,
     client::{Client, Model as ClientRow},
     resource::Catalog,
     role::Rights,
     signing_key::Model as SigningKeyRow,
     user::{Model as User, Stored},
 };
+
+/// A stretch of a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed<T> {
+    pub(crate) items: Vec<T>,
+    /// Behind what the next stretch begins, if there is one.
+    pub(crate) next: Option<String>,
+}
+
 /// The database could not do it: it is away, busy or broken. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[error("the database could not do it")]

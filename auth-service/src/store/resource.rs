@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ActiveValue::Set, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict};
 use shared::scope::Scope;
 
 use super::{Store, StoreError};
@@ -14,11 +14,13 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) id: String,
     pub(crate) created_at: i64,
+    /// Grows with every change.
+    pub(crate) version: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod resource_scope {
+pub(super) mod resource_scope {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]
@@ -83,10 +85,45 @@ pub(crate) async fn catalog(store: &Store) -> Result<Catalog, StoreError> {
     Ok(Catalog { scopes })
 }
 
+/// The resource of that identifier, with its scopes.
+pub(crate) async fn by_id(store: &Store, id: &str) -> Result<Option<(Model, Scope)>, StoreError> {
+    let reader = store.database.reader();
+    let Some(resource) = Entity::find_by_id(id).one(reader).await? else { return Ok(None) };
+    let scope = scope_of(reader, id).await?;
+    Ok(Some((resource, scope)))
+}
+
+/// The resources by identifier, no more than `limit`, continuing behind `after`; each with its scopes.
+pub(crate) async fn page(store: &Store, after: Option<&str>, limit: u64) -> Result<Vec<(Model, Scope)>, StoreError> {
+    let reader = store.database.reader();
+    let mut query = Entity::find();
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after));
+    }
+    let mut resources = Vec::new();
+    for resource in query.order_by_asc(Column::Id).limit(limit).all(reader).await? {
+        let scope = scope_of(reader, &resource.id).await?;
+        resources.push((resource, scope));
+    }
+    Ok(resources)
+}
+
+/// The scopes of a resource, within the transaction of a change.
+pub(super) async fn scope_of(connection: &impl ConnectionTrait, id: &str) -> Result<Scope, StoreError> {
+    let scopes: Vec<String> = resource_scope::Entity::find()
+        .select_only()
+        .column(resource_scope::Column::Scope)
+        .filter(resource_scope::Column::ResourceId.eq(id))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(Scope::from_tokens(scopes).map_err(|error| DbErr::Custom(format!("resource_scope: {error}")))?)
+}
+
 /// Creates a resource with these scopes, unless there is one of that identifier; says whether it did.
 pub(crate) async fn create_if_absent(store: &Store, id: &str, scope: &Scope, now: i64) -> Result<bool, StoreError> {
     let transaction = store.database.begin().await?;
-    let row = ActiveModel { id: Set(id.to_owned()), created_at: Set(now) };
+    let row = ActiveModel { id: Set(id.to_owned()), created_at: Set(now), version: Set(1) };
     let inserted = Entity::insert(row)
         .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())
         .exec_without_returning(&transaction)

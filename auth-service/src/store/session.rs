@@ -56,6 +56,9 @@ pub(crate) enum Ended {
     /// The client was disabled.
     #[sea_orm(string_value = "client_disabled")]
     ClientDisabled,
+    /// The person's roles, or the scopes of one, were changed with effect at once.
+    #[sea_orm(string_value = "rights_changed")]
+    RightsChanged,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -78,6 +81,8 @@ pub(crate) enum Which<'a> {
     OfUser(&'a str),
     /// Every one of a user but this.
     OfUserExcept(&'a str, &'a str),
+    /// Every one of those who hold a role.
+    OfRole(&'a str),
     /// Every one at a client.
     OfClient(&'a str),
 }
@@ -218,6 +223,7 @@ pub(super) async fn end_within(
         Which::One(id) => Column::Id.eq(id),
         Which::OfUser(user) => Column::UserId.eq(user),
         Which::OfUserExcept(user, kept) => Column::UserId.eq(user).and(Column::Id.ne(kept)),
+        Which::OfRole(role) => Column::UserId.in_subquery(user::holders(role)),
         Which::OfClient(client) => Column::ClientId.eq(client),
     };
     // The rows are taken by the update; the links are read after it, when no refresh can add one any more.
@@ -233,6 +239,7 @@ pub(super) async fn end_within(
     status_list::revoke(transaction, &places, now).await?;
     match which {
         Which::OfUser(user) | Which::OfUserExcept(user, _) => api_key::end_tokens_of_user(transaction, user, now).await?,
+        Which::OfRole(role) => api_key::end_tokens_of_holders(transaction, role, now).await?,
         Which::One(_) | Which::OfClient(_) => {}
     }
     Ok(ended.rows_affected)

@@ -15,6 +15,9 @@ pub(crate) struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// That the first content is there; whoever changes who may do what takes this row first.
+pub(crate) const FIRST_CONTENT: &str = "first_content";
+
 /// Puts another value in place of `old`, unless somebody else did.
 pub(crate) async fn replace(store: &Store, name: &str, old: &str, new: &str) -> Result<(), StoreError> {
     Entity::update_many()

@@ -1,11 +1,15 @@
 //! `user`: a person, and the roles they hold.
 
+use std::collections::HashMap;
+
 use sea_orm::{
-    ActiveValue::Set, DatabaseTransaction, ExprTrait, IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect, SqlErr,
+    ActiveValue::Set,
+    ConnectionTrait, DatabaseTransaction, ExprTrait, IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect, SqlErr,
     entity::prelude::*,
+    sea_query::{Func, LikeExpr, Query, SelectStatement},
 };
 
-use super::{AuditEvent, Store, StoreError, api_key, audit_event, session};
+use super::{AuditEvent, Store, StoreError, audit_event, client, session};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -25,6 +29,10 @@ pub(crate) struct Model {
     pub(crate) generation: i64,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
+    /// Grows with every change that others can see.
+    pub(crate) version: i64,
+    /// The name to show.
+    pub(crate) display_name: Option<String>,
 }
 
 /// A hash that stays out of logs.
@@ -49,7 +57,7 @@ pub(crate) enum State {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod user_role {
+pub(super) mod user_role {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]
@@ -85,15 +93,78 @@ pub(crate) async fn by_id(store: &Store, id: &str) -> Result<Option<Model>, Stor
     Ok(Entity::find_by_id(id).one(store.database.reader()).await?)
 }
 
+/// What a list of users is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Filter<'a> {
+    /// A part of the canonical name.
+    pub(crate) part: Option<&'a str>,
+    pub(crate) role: Option<&'a str>,
+    pub(crate) state: Option<State>,
+}
+
+/// The newest users that fit, no more than `limit`, continuing behind the user `after`; each with their roles, sorted.
+pub(crate) async fn page(
+    store: &Store,
+    filter: Filter<'_>,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<(Model, Vec<String>)>, StoreError> {
+    let reader = store.database.reader();
+    let mut query = Entity::find();
+    if let Some(part) = filter.part {
+        query = query.filter(Column::Canonical.like(containing(part)));
+    }
+    if let Some(role) = filter.role {
+        query = query.filter(Column::Id.in_subquery(holders(role)));
+    }
+    if let Some(state) = filter.state {
+        query = query.filter(Column::State.eq(state));
+    }
+    if let Some(after) = after {
+        query = query.filter(Column::Id.lt(after));
+    }
+    let users = query.order_by_desc(Column::Id).limit(limit).all(reader).await?;
+    let held = user_role::Entity::find()
+        .filter(user_role::Column::UserId.is_in(users.iter().map(|user| user.id.as_str())))
+        .order_by_asc(user_role::Column::Role)
+        .all(reader)
+        .await?;
+    let mut roles: HashMap<String, Vec<String>> = HashMap::new();
+    for row in held {
+        roles.entry(row.user_id).or_default().push(row.role);
+    }
+    Ok(users
+        .into_iter()
+        .map(|user| (roles.remove(&user.id).unwrap_or_default(), user))
+        .map(|(roles, user)| (user, roles))
+        .collect())
+}
+
+/// The pattern of what contains a text, whatever the text is made of.
+fn containing(text: &str) -> LikeExpr {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    LikeExpr::new(format!("%{escaped}%")).escape('\\')
+}
+
+/// The users who hold a role.
+pub(super) fn holders(role: &str) -> SelectStatement {
+    Query::select().column(user_role::Column::UserId).from(user_role::Entity).and_where(user_role::Column::Role.eq(role)).take()
+}
+
 /// The names of the roles a user holds, sorted.
 pub(crate) async fn roles(store: &Store, id: &str) -> Result<Vec<String>, StoreError> {
+    roles_within(store.database.reader(), id).await
+}
+
+/// The same within the transaction of a change.
+pub(super) async fn roles_within(connection: &impl ConnectionTrait, id: &str) -> Result<Vec<String>, StoreError> {
     Ok(user_role::Entity::find()
         .select_only()
         .column(user_role::Column::Role)
         .filter(user_role::Column::UserId.eq(id))
         .order_by_asc(user_role::Column::Role)
         .into_tuple()
-        .all(store.database.reader())
+        .all(connection)
         .await?)
 }
 
@@ -116,6 +187,9 @@ pub(crate) async fn create(store: &Store, user: Model, roles: &[String], event: 
 
 /// Creates a user within the transaction of what makes them one.
 pub(super) async fn insert(transaction: &DatabaseTransaction, user: Model, roles: &[String]) -> Result<Stored, StoreError> {
+    if is_client(transaction, &user.canonical).await? {
+        return Ok(Stored::UsernameTaken);
+    }
     let id = user.id.clone();
     let inserted = Entity::insert(user.into_active_model()).exec_without_returning(transaction).await;
     if let Err(error) = inserted {
@@ -127,20 +201,14 @@ pub(super) async fn insert(transaction: &DatabaseTransaction, user: Model, roles
     give(transaction, &id, roles).await
 }
 
-/// Gives a user exactly these roles, and records it.
-pub(crate) async fn set_roles(store: &Store, id: &str, roles: &[String], event: AuditEvent) -> Result<Stored, StoreError> {
-    let transaction = store.database.begin().await?;
-    user_role::Entity::delete_many().filter(user_role::Column::UserId.eq(id)).exec(&transaction).await?;
-    let given = give(&transaction, id, roles).await?;
-    if matches!(given, Stored::Done) {
-        api_key::end_tokens_of_user(&transaction, id, event.at).await?;
-        audit_event::insert(&transaction, event).await?;
-        transaction.commit().await?;
-    }
-    Ok(given)
+/// Whether a client goes by this name, whatever its case: nobody should be taken for a client.
+async fn is_client(connection: &impl ConnectionTrait, canonical: &str) -> Result<bool, StoreError> {
+    let name = Expr::expr(Func::lower(Expr::col(client::Column::Id)));
+    Ok(client::Entity::find().filter(name.eq(canonical)).one(connection).await?.is_some())
 }
 
-async fn give(transaction: &DatabaseTransaction, id: &str, roles: &[String]) -> Result<Stored, StoreError> {
+/// Gives a user these roles within the transaction of a change.
+pub(super) async fn give(transaction: &DatabaseTransaction, id: &str, roles: &[String]) -> Result<Stored, StoreError> {
     for role in roles {
         let row = user_role::ActiveModel { user_id: Set(id.to_owned()), role: Set(role.clone()) };
         if let Err(error) = user_role::Entity::insert(row).exec_without_returning(transaction).await {
@@ -167,6 +235,7 @@ pub(crate) async fn set_password(
         .col_expr(Column::PasswordHash, Expr::value(password_hash))
         .col_expr(Column::MustChangePassword, Expr::value(must_change))
         .col_expr(Column::Generation, Expr::col(Column::Generation).add(1))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .filter(Column::Id.eq(id))
         .exec(&transaction)
@@ -203,6 +272,7 @@ pub(crate) async fn change_password(
         .col_expr(Column::PasswordHash, Expr::value(password_hash))
         .col_expr(Column::MustChangePassword, Expr::value(false))
         .col_expr(Column::Generation, Expr::value(user.generation + 1))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .col_expr(Column::UpdatedAt, Expr::value(now))
         .filter(Column::Id.eq(&user.id))
         .filter(Column::Generation.eq(user.generation))
@@ -227,30 +297,6 @@ pub(crate) async fn count_marked(store: &Store, mark: &str, known: &[String]) ->
     let marked = Entity::find().filter(Column::PasswordHash.contains(mark));
     let unknown = known.iter().fold(marked, |query, known| query.filter(Column::PasswordHash.not_like(format!("%{known}%"))));
     Ok(unknown.count(store.database.reader()).await?)
-}
-
-/// Enables or disables a user, and records it; disabling ends what was issued before. False: no such user.
-pub(crate) async fn set_state(store: &Store, id: &str, state: State, now: i64, event: AuditEvent) -> Result<bool, StoreError> {
-    let transaction = store.database.begin().await?;
-    let changed = Entity::update_many()
-        .col_expr(Column::State, Expr::value(state))
-        .col_expr(Column::Generation, Expr::col(Column::Generation).add(1))
-        .col_expr(Column::UpdatedAt, Expr::value(now))
-        .filter(Column::Id.eq(id))
-        .exec(&transaction)
-        .await?;
-    if changed.rows_affected == 0 {
-        return Ok(false);
-    }
-    match state {
-        State::Active => {}
-        State::Disabled => {
-            session::end_within(&transaction, session::Which::OfUser(id), session::Ended::UserDisabled, now).await?;
-        }
-    }
-    audit_event::insert(&transaction, event).await?;
-    transaction.commit().await?;
-    Ok(true)
 }
 
 /// Whether a user is active and holds exactly these roles, sorted, as a transaction sees it.

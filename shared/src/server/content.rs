@@ -1,9 +1,16 @@
 //! What a body must not hold, whatever resource it is for.
 //!
 //! Looked for once, here, so that no handler, database or logger has to cope: nesting deep enough to exhaust a stack, forms
-//! with more fields than any form of ours, and the NUL character, which `PostgreSQL` cannot store and C libraries cut at.
+//! with more fields than any form of ours, the NUL character, which `PostgreSQL` cannot store and C libraries cut at, and
+//! repeated members, of which two readers could take different ones.
+
+use std::{borrow::Cow, cell::Cell, collections::HashSet, fmt};
 
 use poem::http::Uri;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
+};
 
 /// The deepest nesting of arrays and objects.
 const JSON_DEPTH: usize = 32;
@@ -67,7 +74,76 @@ fn inspect_json(body: &[u8]) -> Result<(), Objection> {
             _ => {}
         }
     }
-    Ok(())
+    let is_repeated = Cell::new(false);
+    let mut json = serde_json::Deserializer::from_slice(body);
+    // Any other error is the parser's to tell.
+    let _ = Unrepeated(&is_repeated).deserialize(&mut json);
+    if is_repeated.get() { Err("A member of the body is given twice.") } else { Ok(()) }
+}
+
+/// Any JSON value, whose nesting is known to be bounded; notes whether an object in it has a member twice.
+#[derive(Clone, Copy)]
+struct Unrepeated<'a>(&'a Cell<bool>);
+
+/// A member's name, borrowed from the body unless it is written with escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> DeserializeSeed<'de> for Unrepeated<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unrepeated<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names = HashSet::new();
+        while let Some(Name(name)) = map.next_key()? {
+            if !names.insert(name) {
+                self.0.set(true);
+                return Err(A::Error::custom("a member is repeated"));
+            }
+            map.next_value_seed(self)?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
+        while sequence.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +190,16 @@ mod tests {
         assert!(inspect_uri(&Uri::from_static("/documents/%00")).is_err());
         assert!(inspect_uri(&Uri::from_static("/documents?title=%00")).is_err());
         assert_eq!(inspect_uri(&Uri::from_static("/documents/%2500")), Ok(()));
+    }
+
+    #[test]
+    fn a_repeated_member_is_found_at_any_depth_and_in_any_spelling() {
+        for body in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"[{"b":{"a":null,"c":[],"a":{}}}]"#, r#"{"":1,"":1}"#] {
+            assert!(json(body).is_err(), "{body}");
+        }
+        for body in [r#"{"a":{"a":[{"a":1},{"a":1}]}}"#, r#"{"a":1,"A":1}"#, r#"{"a":"a","b":"a"}"#, r#"{"a":1"#, "{}{}"] {
+            assert_eq!(json(body), Ok(()), "{body}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The framework keeps both to itself: its patterns have lost the parameters' names, and its 405 names no method. The
 //! `OpenAPI` document that the service publishes has them, so nothing is written down twice.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use poem::http::{HeaderValue, Method};
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub struct Entry {
     segments: Vec<Segment>,
     methods: Vec<Method>,
     allow: HeaderValue,
+    /// The members of every body in the document.
+    members: Arc<BTreeSet<String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,11 +42,14 @@ impl Routes {
     pub fn from_document(spec: &str) -> Result<Self, NotOpenApi> {
         let spec: Value = serde_json::from_str(spec).map_err(|_| NotOpenApi)?;
         let paths = spec.get("paths").and_then(Value::as_object).ok_or(NotOpenApi)?;
+        let schemas = spec.pointer("/components/schemas").and_then(Value::as_object).into_iter().flat_map(|all| all.values());
+        let members = schemas.filter_map(|schema| schema.get("properties")?.as_object()).flat_map(|members| members.keys());
+        let members: Arc<BTreeSet<String>> = Arc::new(members.cloned().collect());
         let documented = paths.iter().map(|(path, item)| {
             let names = item.as_object().into_iter().flat_map(|item| item.keys());
             // Other members of a path item (`parameters`, `summary`) are no methods.
             let methods = names.filter_map(|name| documented_method(name)).collect();
-            Entry::new(path, methods)
+            Entry { members: Arc::clone(&members), ..Entry::new(path, methods) }
         });
         Ok(documented.chain(COMMON.map(|path| Entry::new(path, vec![Method::GET]))).collect())
     }
@@ -85,7 +90,7 @@ impl Entry {
         let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
         let allow = HeaderValue::from_str(&names.join(", ")).expect("method names are header characters");
         let segments = template.split('/').map(Segment::of).collect();
-        Self { template: template.into(), segments, methods, allow }
+        Self { template: template.into(), segments, methods, allow, members: Arc::default() }
     }
 
     /// The path with its parameters' names: `/documents/{id}`.
@@ -106,6 +111,11 @@ impl Entry {
     /// The name of a parameter by its place among the parameters in the path.
     pub(super) fn parameter(&self, place: usize) -> Option<&str> {
         self.parameters().nth(place)
+    }
+
+    /// Whether a body of this service, in a request or an answer, has a member of this name.
+    pub(super) fn has_member(&self, name: &str) -> bool {
+        self.members.contains(name)
     }
 
     fn parameters(&self) -> impl Iterator<Item = &str> {

@@ -3,6 +3,7 @@
 mod m0001_first;
 mod m0002_api_key;
 mod m0003_account;
+mod m0004_version;
 
 use sea_orm_migration::prelude::*;
 
@@ -12,6 +13,11 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Migration), Box::new(m0002_api_key::Migration), Box::new(m0003_account::Migration)]
+        vec![
+            Box::new(m0001_first::Migration),
+            Box::new(m0002_api_key::Migration),
+            Box::new(m0003_account::Migration),
+            Box::new(m0004_version::Migration),
+        ]
     }
 }

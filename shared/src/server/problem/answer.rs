@@ -52,7 +52,7 @@ fn known(error: &poem::Error, route: Option<&Entry>) -> Option<Problem> {
         return Some(extraction::path(error, route));
     }
     if let Some(error) = error.downcast_ref::<ParseRequestPayloadError>() {
-        return Some(extraction::body(error));
+        return Some(extraction::body(error, route));
     }
     let detail = if let Some(error) = error.downcast_ref::<ContentTypeError>() {
         match error {

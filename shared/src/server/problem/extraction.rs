@@ -28,7 +28,7 @@ fn named(name: &str, reason: &str, route: Option<&Entry>) -> Problem {
 }
 
 /// A JSON or form body.
-pub(super) fn body(error: &ParseRequestPayloadError) -> Problem {
+pub(super) fn body(error: &ParseRequestPayloadError, route: Option<&Entry>) -> Problem {
     let reason = error.reason.as_str();
     if let Some(field) = between(reason, "field `", "`") {
         if let Some(message) = rule(reason) {
@@ -41,6 +41,12 @@ pub(super) fn body(error: &ParseRequestPayloadError) -> Problem {
         if reason.starts_with("duplicate field") {
             return bad_request().detail(format!("The field `{field}` is given twice.")).field(field, "may be given once");
         }
+    }
+    // One of our own names, in a body where it cannot be set; any other is the client's invention and stays out.
+    let unknown = between(reason, "unknown field `", "`");
+    if let Some(field) = unknown.filter(|field| route.is_some_and(|route| route.has_member(field))) {
+        let problem = bad_request().detail(format!("The field `{field}` cannot be set here."));
+        return problem.field(field, "cannot be set here");
     }
     if reason.contains("unknown field `") {
         return bad_request().detail("The body has a field that is not known here.");
@@ -90,15 +96,16 @@ mod tests {
     use super::*;
 
     fn told(reason: &str) -> String {
-        let problem = body(&ParseRequestPayloadError { reason: reason.to_owned() });
+        let problem = body(&ParseRequestPayloadError { reason: reason.to_owned() }, None);
         serde_json::to_string(&problem).unwrap()
     }
 
     #[test]
     fn a_validator_is_named_with_its_field() {
-        let problem = body(&ParseRequestPayloadError {
+        let error = ParseRequestPayloadError {
             reason: r#"failed to parse "CreateDocument": field `title` verification failed. minLength(1)"#.to_owned(),
-        });
+        };
+        let problem = body(&error, None);
         assert_eq!(problem.detail.as_deref(), Some("The field `title` is not acceptable."));
         assert_eq!(problem.errors.unwrap()[0].message, "must satisfy minLength(1)");
 
@@ -119,6 +126,19 @@ mod tests {
     fn a_field_of_the_clients_own_invention_is_not_repeated() {
         let told = told(r#"failed to parse "CreateUser": unknown field `<script>`."#);
         assert!(told.contains("not known here") && !told.contains("script"), "{told}");
+    }
+
+    #[test]
+    fn a_field_of_ours_that_cannot_be_set_is_named() {
+        let document = r#"{"paths": {"/users": {"post": {}}},
+            "components": {"schemas": {"User": {"properties": {"created_at": {}}}}}}"#;
+        let routes = crate::server::routes::Routes::from_document(document).unwrap();
+        let told = |field: &str| {
+            let reason = format!(r#"failed to parse "CreateUser": unknown field `{field}`."#);
+            serde_json::to_string(&body(&ParseRequestPayloadError { reason }, routes.find("/users"))).unwrap()
+        };
+        assert!(told("created_at").contains("`created_at` cannot be set"), "{}", told("created_at"));
+        assert!(!told("invented").contains("invented"), "{}", told("invented"));
     }
 
     #[test]

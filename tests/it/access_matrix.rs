@@ -1,0 +1,245 @@
+//! Every operation of both OpenAPI documents, shown every kind of credentials (A.UM-01). The operations come from the
+//! documents, what each takes stands here: one that is not listed fails the test.
+
+use serde_json::{Map, Value, json};
+use tests::{ADMIN_PASSWORD, Answer, Http, PASSWORD, Stack, jwt::Token};
+
+/// What an operation takes.
+#[derive(Clone, Copy, Debug)]
+enum Takes {
+    /// Nothing: it is for everybody.
+    Nothing,
+    /// A client's credentials.
+    Client,
+    /// An access token for this service.
+    Token,
+    /// An access token with this scope.
+    Scope(&'static str),
+}
+
+use Takes::{Client, Nothing, Scope};
+
+const AUTH_SERVICE: &[(&str, Takes)] = &[
+    ("POST /oauth2/token", Client),
+    ("POST /oauth2/revoke", Client),
+    ("POST /oauth2/introspect", Client),
+    ("GET /.well-known/jwks.json", Nothing),
+    ("GET /.well-known/oauth-authorization-server", Nothing),
+    ("GET /oauth2/status-lists", Nothing),
+    ("GET /oauth2/status-lists/{id}", Nothing),
+    ("GET /account", Scope("account")),
+    ("GET /admin/users", Scope("admin:users")),
+    ("POST /admin/users", Scope("admin:users")),
+    ("GET /admin/users/{id}", Scope("admin:users")),
+    ("PUT /admin/users/{id}", Scope("admin:users")),
+    ("DELETE /admin/users/{id}", Scope("admin:users")),
+    ("GET /admin/users/{id}/roles", Scope("admin:users")),
+    ("PUT /admin/users/{id}/roles", Scope("admin:users")),
+    ("PUT /admin/users/{id}/password", Scope("admin:users")),
+    ("GET /admin/users/{id}/sessions", Scope("admin:users")),
+    ("DELETE /admin/users/{id}/sessions", Scope("admin:users")),
+    ("DELETE /admin/users/{id}/sessions/{session_id}", Scope("admin:users")),
+    ("GET /admin/roles", Scope("admin:users")),
+    ("POST /admin/roles", Scope("admin:users")),
+    ("GET /admin/roles/{name}", Scope("admin:users")),
+    ("PUT /admin/roles/{name}", Scope("admin:users")),
+    ("DELETE /admin/roles/{name}", Scope("admin:users")),
+    ("GET /admin/clients", Scope("admin:clients")),
+    ("POST /admin/clients", Scope("admin:clients")),
+    ("GET /admin/clients/{id}", Scope("admin:clients")),
+    ("PUT /admin/clients/{id}", Scope("admin:clients")),
+    ("DELETE /admin/clients/{id}", Scope("admin:clients")),
+    ("GET /admin/clients/{id}/secrets", Scope("admin:clients")),
+    ("POST /admin/clients/{id}/secrets", Scope("admin:clients")),
+    ("DELETE /admin/clients/{id}/secrets/{secret_id}", Scope("admin:clients")),
+    ("GET /admin/resources", Scope("admin:clients")),
+    ("POST /admin/resources", Scope("admin:clients")),
+    ("GET /admin/resources/{id}", Scope("admin:clients")),
+    ("PUT /admin/resources/{id}", Scope("admin:clients")),
+    ("DELETE /admin/resources/{id}", Scope("admin:clients")),
+    ("GET /admin/signing-keys", Scope("admin:keys")),
+    ("POST /admin/signing-keys/rotate", Scope("admin:keys")),
+    ("POST /admin/signing-keys/{id}/revoke", Scope("admin:keys")),
+];
+
+const RESOURCE_SERVICE: &[(&str, Takes)] = &[
+    ("GET /.well-known/oauth-protected-resource", Nothing),
+    ("GET /me", Takes::Token),
+    ("GET /documents", Scope("documents:read")),
+    ("POST /documents", Scope("documents:write")),
+    ("GET /documents/{id}", Scope("documents:read")),
+    ("PUT /documents/{id}", Scope("documents:write")),
+    ("DELETE /documents/{id}", Scope("documents:write")),
+    ("GET /admin/documents", Scope("documents:admin")),
+];
+
+/// A service, and everything that can be shown to it.
+struct Service<'a> {
+    http: &'a Http,
+    expected: &'static [(&'static str, Takes)],
+    scopes: &'static [&'static str],
+    document: Value,
+    reader: String,
+    editor: String,
+    admin: String,
+    expired: String,
+    of_the_other: String,
+    refresh_token: String,
+}
+
+#[tokio::test]
+async fn a_um_01_every_operation_refuses_whom_it_should() {
+    const ISSUERS: &[&str] = &["account", "admin:audit", "admin:clients", "admin:keys", "admin:users"];
+    const DOCUMENTS: &[&str] = &["documents:admin", "documents:read", "documents:write"];
+    let stack = Stack::start().await;
+    stack.user("rob", &["reader"]).await;
+    stack.user("ada", &["editor"]).await;
+    let key = stack.auth_home().signing_key().await;
+    let admins = [admin(&stack, ISSUERS).await, admin(&stack, DOCUMENTS).await];
+    let refresh_token = stack.client().open_session("ada", PASSWORD).await.refresh;
+
+    let mut covered = 0;
+    for (index, (http, expected, scopes, narrow)) in
+        [(stack.auth().http(), AUTH_SERVICE, ISSUERS, Some("account")), (stack.api(), RESOURCE_SERVICE, DOCUMENTS, None)]
+            .into_iter()
+            .enumerate()
+    {
+        let client = narrow.map_or_else(|| stack.client(), |scope| stack.client().scope(scope));
+        let service = Service {
+            http,
+            expected,
+            scopes,
+            document: http.get("/openapi.json").send().await.assert_ok(),
+            reader: client.log_in("rob", PASSWORD).await,
+            editor: client.log_in("ada", PASSWORD).await,
+            admin: admins[index].clone(),
+            expired: Token::read(&admins[index]).moved(-7200).sign(&key),
+            of_the_other: admins[1 - index].clone(),
+            refresh_token: refresh_token.clone(),
+        };
+        covered += service.check(&stack).await;
+    }
+
+    let all = AUTH_SERVICE.len() + RESOURCE_SERVICE.len();
+    println!("{covered} of {all} operations are covered: {} %", covered * 100 / all);
+    assert_eq!(covered, all, "every operation that is expected is in a document");
+}
+
+async fn admin(stack: &Stack, scopes: &[&str]) -> String {
+    stack.client().scope(&scopes.join(" ")).log_in("admin", ADMIN_PASSWORD).await
+}
+
+impl Service<'_> {
+    /// Checks every operation of the document, and says how many there are.
+    async fn check(&self, stack: &Stack) -> usize {
+        let mut covered = 0;
+        for (path, item) in self.document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("operations") {
+                let name = format!("{} {path}", method.to_uppercase());
+                let takes = self.expected.iter().find(|(expected, _)| *expected == name).map(|(_, takes)| *takes);
+                let takes = takes.unwrap_or_else(|| panic!("nothing is expected of {name}"));
+                check_documented(&name, takes, operation);
+                self.check_answers(stack, &name, takes, operation).await;
+                covered += 1;
+            }
+        }
+        covered
+    }
+
+    async fn check_answers(&self, stack: &Stack, name: &str, takes: Takes, operation: &Value) {
+        let call = |token: Option<&str>| self.call(name, operation, token).send();
+        let without = call(None).await;
+        match takes {
+            Nothing => {
+                assert!(!matches!(without.status(), 401 | 403), "{without}");
+                return;
+            }
+            Client => {
+                assert!(matches!(without.status(), 400 | 401), "{without}");
+                let with_token = call(Some(&self.admin)).await;
+                assert!(matches!(with_token.status(), 400 | 401), "an access token is no client's credential\n{with_token}");
+                return;
+            }
+            Takes::Token | Scope(_) => {}
+        }
+        without.assert_no_credentials();
+        for worthless in [&self.expired, &self.of_the_other, &self.refresh_token] {
+            call(Some(worthless)).await.assert_invalid_token();
+        }
+        for token in [&self.reader, &self.editor, &self.admin] {
+            assert_as_allowed(&call(Some(token)).await, takes, token);
+        }
+        if let Scope(scope) = takes {
+            let others: Vec<_> = self.scopes.iter().copied().filter(|other| *other != scope).collect();
+            let token = admin(stack, &others).await;
+            assert_as_allowed(&call(Some(&token)).await, takes, &token);
+        }
+    }
+
+    /// A request that would be good but for the credentials, about things that do not exist.
+    fn call(&self, name: &str, operation: &Value, token: Option<&str>) -> tests::Call {
+        let (method, path) = name.split_once(' ').expect("a method and a path");
+        let path: Vec<_> = path.split('/').map(|segment| if segment.starts_with('{') { "unheard-of" } else { segment }).collect();
+        let call = self.http.request(method, &path.join("/"));
+        let content = operation["requestBody"]["content"].as_object();
+        let json = content.and_then(|content| content.iter().find(|(media_type, _)| media_type.starts_with("application/json")));
+        let call = match json {
+            Some((_, content)) => call.json(&self.plausible(&content["schema"])),
+            None => call,
+        };
+        match token {
+            Some(token) => call.bearer(token),
+            None => call,
+        }
+    }
+
+    /// A value that the schema allows, with what is required and nothing else.
+    fn plausible(&self, schema: &Value) -> Value {
+        if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
+            return self.plausible(&self.document["components"]["schemas"][name]);
+        }
+        if let Some(first) = schema["allOf"].get(0).or_else(|| schema["enum"].get(0)) {
+            return if schema["enum"].is_array() { first.clone() } else { self.plausible(first) };
+        }
+        match schema["type"].as_str() {
+            Some("object") => {
+                let required = schema["required"].as_array().cloned().unwrap_or_default();
+                let members = required.iter().filter_map(Value::as_str);
+                let members = members.map(|name| (name.to_owned(), self.plausible(&schema["properties"][name])));
+                Value::Object(members.collect::<Map<_, _>>())
+            }
+            Some("array") => json!([]),
+            Some("boolean") => json!(false),
+            Some("integer" | "number") => json!(60),
+            _ => json!("plausible-enough-to-be-read"),
+        }
+    }
+}
+
+/// The document says what is expected.
+#[track_caller]
+fn check_documented(name: &str, takes: Takes, operation: &Value) {
+    let documented = operation["security"].as_array().and_then(|list| list.iter().find_map(|scheme| scheme.get("OAuth2")));
+    let expected = match takes {
+        Nothing | Client => None,
+        Takes::Token => Some(json!([])),
+        Scope(scope) => Some(json!([scope])),
+    };
+    assert_eq!(documented, expected.as_ref(), "{name}");
+}
+
+/// Expects a refusal that names the scope, if the token lacks it, and otherwise none.
+#[track_caller]
+fn assert_as_allowed(answer: &Answer, takes: Takes, token: &str) {
+    let held = Token::read(token).claims["scope"].as_str().expect("a scope").to_owned();
+    match takes {
+        Scope(scope) if !held.split(' ').any(|held| held == scope) => {
+            let challenge = answer.assert_challenge(403, Some("insufficient_scope"));
+            assert_eq!(challenge.attribute("scope"), Some(scope), "{answer}");
+        }
+        Nothing | Client | Takes::Token | Scope(_) => {
+            assert_eq!(answer.header("www-authenticate"), None, "{answer}");
+            assert!(matches!(answer.status(), 200..=299 | 400 | 404 | 409 | 422), "{answer}");
+        }
+    }
+}
