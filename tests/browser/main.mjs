@@ -39,7 +39,7 @@ async function checkDocs(service, sentence, prove) {
   });
 }
 
-const services = [["auth-service", issuer, ["account"]], ["resource-service", resource, documentScopes]];
+const services = [["auth-service", issuer, ["account", "admin:keys"]], ["resource-service", resource, documentScopes]];
 for (const [name, service, scopes] of services) {
   const silent = `${name}: /docs opens under its content security policy, without a word from the console`;
   await checkDocs(service, silent, async (page, { response }) => {
@@ -64,7 +64,7 @@ await checkDocs(issuer, unauthorized, async (page, { expectRefusal }) => {
 });
 
 await checkDocs(issuer, "auth-service: Authorize as a reader, and GET /account answers 200", async (page) => {
-  await authorize(page, { username: reader, password, scopes: ["account"] });
+  await authorize(page, { username: reader, password, scopes: ["account", "admin:keys"] });
   const { status, shown } = await execute(page, "get", "/account");
   assert.equal(status, 200);
   assert.ok(shown.includes(reader), shown);

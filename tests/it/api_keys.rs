@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 async fn stack_with_ada() -> Stack {
     let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
     stack.user("ada", &["editor"]).await;
+    stack.await_ready().await;
     stack
 }
 
@@ -459,6 +460,7 @@ async fn a_key_that_is_bound_to_networks_is_good_from_there_only() {
     let proxy = "127.0.0.1/32".parse().expect("a network");
     let stack = Stack::builder().resource(move |config| config.trusted_proxies = vec![proxy]).start().await;
     stack.user("ada", &["editor"]).await;
+    stack.await_ready().await;
     let token = account_token(&stack, "ada").await;
     let wanted = json!({"name": "ci", "scope": "documents:read", "sources": ["10.1.2.3/8", "2001:db8::1"]});
     let made = create(&stack, &token, &wanted).await.assert_status(201).json();

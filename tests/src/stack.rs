@@ -168,8 +168,19 @@ impl Stack {
         timeout(PATIENCE, refused).await.expect("the revocation arrives").assert_invalid_token();
     }
 
-    /// Makes an API key for a user.
+    /// Waits until resource-service has the issuer's keys: it starts first, and may have to ask for them a second time.
+    pub async fn await_ready(&self) {
+        let ready = async {
+            while self.api().get("/health/ready").send().await.status() != 200 {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(PATIENCE, ready).await.expect("the issuer's keys arrive");
+    }
+
+    /// Makes an API key for a user, once resource-service is ready for it.
     pub async fn api_key(&self, username: &str, scope: &str) -> String {
+        self.await_ready().await;
         let scope = scope.parse().expect("the test names a scope");
         let new = NewApiKey { name: "of the test", scope: &scope, lifetime: Duration::from_hours(24), sources: &[] };
         self.operator().add_api_key(username, new).await.expect("the key is acceptable").expose_secret().to_owned()
