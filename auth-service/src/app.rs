@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::{Logins, PasswordHashing, Profiles},
+    apply::{self, ApplyOptions},
+    audit::{AuditLog, Chain, NameKey, Origin},
     client::Clients,
     clock,
     config::{Config, Profile},
@@ -37,6 +39,9 @@ use crate::{
 };
 
 pub(crate) const POOL_SIZE: u32 = 10;
+/// What the key behind refresh tokens is kept as, and the one behind the audit trail.
+const REFRESH_KEY: &str = "refresh_token_derivation";
+pub(crate) const AUDIT_KEY: &str = "audit";
 /// Whom anyone may ask from a browser, without credentials.
 const PUBLIC_PATHS: [&str; 2] = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"];
 
@@ -75,15 +80,22 @@ impl App {
         let places = Places::new(store.clone(), &issuer_name);
         let lists = StatusLists::new(store.clone(), Arc::clone(&ring), places.clone(), config.status_list_ttl);
 
+        let audit_key = NameKey(sealed_key(&store, &config.sealer, AUDIT_KEY).await?);
         let permits = std::thread::available_parallelism().map_or(1, usize::from);
         let hashing = PasswordHashing::new(config.hash_cost, config.password_min_length, permits);
+        if let Some(path) = &config.apply {
+            let origin = Origin::local("desired state");
+            for line in apply::apply(&store, &hashing, path, ApplyOptions::default(), &origin).await? {
+                tracing::info!("Desired state: {line}");
+            }
+        }
         let first_admin = first_content::admin(&store, &hashing, config.bootstrap_admin_password.as_ref())
             .await
             .context("the user `admin` cannot be created")?;
         let grants = Grants {
             store: store.clone(),
             clients: Clients { store: store.clone() },
-            logins: Logins::new(store.clone(), hashing.clone()),
+            logins: Logins::new(store.clone(), hashing.clone(), audit_key.clone()),
             issuer: Issuer {
                 name: issuer_name.clone(),
                 ring: Arc::clone(&ring),
@@ -94,12 +106,14 @@ impl App {
                 idle_lifetime: config.refresh_idle_lifetime,
                 absolute_lifetime: config.refresh_absolute_lifetime,
                 grace: config.refresh_grace,
-                derivation_key: derivation_key(&store, &config.sealer).await?,
+                derivation_key: sealed_key(&store, &config.sealer, REFRESH_KEY).await?,
             },
             lists: lists.clone(),
             enabled: enabled_grants(config.profile),
         };
+        let chain = Chain { store: store.clone(), issuer: issuer_name.clone(), key: audit_key };
         let domain = Domain {
+            audit: AuditLog { store: store.clone() },
             profiles: Profiles { store: store.clone() },
             grants,
             revoker: Revoker { store: store.clone(), verifier: verifier.clone(), places: places.clone(), lists: lists.clone() },
@@ -136,6 +150,8 @@ impl App {
             metadata: published,
             origins: origins.clone(),
             configured_origins: config.cors_origins.clone(),
+            chain,
+            audit_retention: clock::seconds(config.audit_retention),
         };
         upkeep.follow_settings().await?;
         let edge = edge(&config, origins, &routes.document, metrics.clone())?;
@@ -151,7 +167,7 @@ impl App {
             metrics,
             endpoint: edge.wrap(routes.endpoint).boxed(),
             upkeep: upkeep.start(),
-            operator: Operator::within(store, hashing, rotator, lists),
+            operator: Operator::within(store, hashing, rotator, lists, clock::seconds(config.audit_retention)),
             url: base_url(address),
             document: routes.document,
             first_admin,
@@ -215,17 +231,16 @@ pub(crate) fn rotator(config: &Config, store: &Store) -> Rotator {
     }
 }
 
-/// The key that makes successors of refresh tokens: made once, the same for every replica, sealed at rest.
-async fn derivation_key(store: &Store, sealer: &Sealer) -> anyhow::Result<hmac::Key> {
-    const PURPOSE: &str = "refresh_token_derivation";
+/// A key for this purpose: made once, the same for every replica, sealed at rest.
+pub(crate) async fn sealed_key(store: &Store, sealer: &Sealer, purpose: &str) -> anyhow::Result<hmac::Key> {
     let mut fresh = Zeroizing::new([0; 32]);
     rand::fill(&mut *fresh).expect("the system's random source answers");
-    let kept = setting::keep(store, PURPOSE, &BASE64_STANDARD.encode(sealer.seal(&*fresh, PURPOSE))).await?;
-    let kept = BASE64_STANDARD.decode(kept).context("the setting refresh_token_derivation is damaged")?;
-    let key = sealer.unseal(&kept, PURPOSE).context("the key behind the refresh tokens cannot be unsealed")?;
+    let kept = setting::keep(store, purpose, &BASE64_STANDARD.encode(sealer.seal(&*fresh, purpose))).await?;
+    let kept = BASE64_STANDARD.decode(kept).with_context(|| format!("the setting {purpose} is damaged"))?;
+    let key = sealer.unseal(&kept, purpose).with_context(|| format!("the key `{purpose}` cannot be unsealed"))?;
     if !sealer.is_current(&kept) {
-        let (old, new) = (BASE64_STANDARD.encode(&kept), BASE64_STANDARD.encode(sealer.seal(&key, PURPOSE)));
-        setting::replace(store, PURPOSE, &old, &new).await?;
+        let (old, new) = (BASE64_STANDARD.encode(&kept), BASE64_STANDARD.encode(sealer.seal(&key, purpose)));
+        setting::replace(store, purpose, &old, &new).await?;
     }
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
 }

@@ -1,10 +1,22 @@
 //! Everything worth recording, recorded by the domain in the same transaction as the change it tells of.
 
+mod applied;
+mod chain;
+mod names;
+mod search;
+
 use shared::server::context::RequestContext;
 
 use crate::{
     clock, id,
     store::{AuditEvent, session::Ended},
+};
+
+pub(crate) use self::{
+    applied::Applied,
+    chain::{Chain, Finding, Verification},
+    names::NameKey,
+    search::{AuditLog, Filter, Recorded},
 };
 
 /// What happened.
@@ -27,6 +39,8 @@ pub(crate) enum Event {
     SigningKeyCreated,
     SigningKeyRotated,
     SigningKeyRevoked,
+    /// A change of what a file describes, or one that the command line makes in the same way.
+    Applied(Applied),
 }
 
 /// Why a refresh token was refused: for the record, never for the caller.
@@ -79,6 +93,7 @@ impl Event {
             Self::SigningKeyCreated => "signing_key.create",
             Self::SigningKeyRotated => "signing_key.rotate",
             Self::SigningKeyRevoked => "signing_key.revoke",
+            Self::Applied(applied) => applied.action(),
         }
     }
 
@@ -100,7 +115,8 @@ impl Event {
             | Self::AccessTokenRevoked
             | Self::SigningKeyCreated
             | Self::SigningKeyRotated
-            | Self::SigningKeyRevoked => None,
+            | Self::SigningKeyRevoked
+            | Self::Applied(_) => None,
         }
     }
 
@@ -207,6 +223,8 @@ impl Origin {
             ip: self.ip.clone(),
             request_id: self.request_id.clone(),
             detail: None,
+            seq: None,
+            hash: None,
         }
     }
 }

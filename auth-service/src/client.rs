@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub use crate::store::client::Kind;
+pub(crate) use crate::store::client::Secret;
 
 /// The client that a development server assumes when a request names none.
 pub(crate) const FIRST_PARTY: &str = "first-party";
@@ -202,7 +203,8 @@ pub(crate) async fn create(store: &Store, new: NewClient, origin: &Origin) -> Re
     }
 }
 
-fn check(new: &NewClient) -> Result<(), ClientChangeError> {
+/// Whether a client may be as it is described.
+pub(crate) fn check(new: &NewClient) -> Result<(), ClientChangeError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if !(2..=64).contains(&new.id.len()) || !new.id.bytes().all(is_plain) || new.id.starts_with(id::USER) {
         return Err(ClientChangeError::Id);
@@ -254,7 +256,8 @@ pub(crate) async fn set_state(
     }
 }
 
-fn secret_row(client_id: &str, secret: &str, now: i64) -> client::Secret {
+/// A secret as it is kept.
+pub(crate) fn secret_row(client_id: &str, secret: &str, now: i64) -> client::Secret {
     client::Secret {
         id: id::client_secret(),
         client_id: client_id.to_owned(),

@@ -18,3 +18,9 @@ pub(crate) fn rfc3339(instant: i64) -> String {
     use time::{OffsetDateTime, format_description::well_known::Rfc3339};
     OffsetDateTime::from_unix_timestamp(instant).ok().and_then(|instant| instant.format(&Rfc3339).ok()).unwrap_or_default()
 }
+
+/// The instant that a text in RFC 3339 names, in seconds since 1970.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<i64> {
+    use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp)
+}

@@ -9,6 +9,7 @@
 mod access;
 mod account;
 mod app;
+mod apply;
 mod audit;
 mod client;
 mod clock;
@@ -33,7 +34,7 @@ pub use self::{
     app::App,
     client::{Kind as ClientKind, NewClient},
     config::{Config, Profile},
-    operator::{KeyPlan, Operator},
+    operator::{ApplyOptions, KeyPlan, Operator},
     seal::Sealer,
     signing_key::Algorithm,
 };

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use auth_service::command::Cli;
+use auth_service::command::{Cli, exit_code};
 use clap::Parser;
 
 #[tokio::main]
@@ -11,7 +11,7 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("auth-service: {error:#}");
-            ExitCode::FAILURE
+            exit_code(&error)
         }
     }
 }

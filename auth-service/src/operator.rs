@@ -1,5 +1,8 @@
 //! What an operator may do: at the command line, or from a program that embeds the service.
 
+mod audit;
+mod desired_state;
+
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -30,7 +33,12 @@ pub struct Operator {
     /// The published lists of a service in this process; another one sees a change within a second by itself.
     lists: Option<StatusLists>,
     origin: Origin,
+    /// How many seconds audit events are kept.
+    audit_retention: i64,
 }
+
+pub use crate::apply::ApplyOptions;
+pub(crate) use self::desired_state::NotFound;
 
 /// A signing key, and what it does when.
 #[derive(Clone, Debug)]
@@ -57,12 +65,13 @@ impl Operator {
         let store = Store::open(config.database_url.expose_secret(), app::POOL_SIZE).await?;
         let hashing = PasswordHashing::new(config.hash_cost, config.password_min_length, 1);
         let rotator = app::rotator(config, &store);
-        Ok(Self { store, hashing, rotator, lists: None, origin: Origin::local("command line") })
+        let audit_retention = clock::seconds(config.audit_retention);
+        Ok(Self { store, hashing, rotator, lists: None, origin: Origin::local("command line"), audit_retention })
     }
 
     /// The operator of a service in this process.
-    pub(crate) fn within(store: Store, hashing: PasswordHashing, rotator: Rotator, lists: StatusLists) -> Self {
-        Self { store, hashing, rotator, lists: Some(lists), origin: Origin::local("embedding program") }
+    pub(crate) fn within(store: Store, hashing: PasswordHashing, rotator: Rotator, lists: StatusLists, audit_retention: i64) -> Self {
+        Self { store, hashing, rotator, lists: Some(lists), origin: Origin::local("embedding program"), audit_retention }
     }
 
     /// Closes the database.

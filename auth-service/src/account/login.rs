@@ -5,8 +5,8 @@ use super::{
     password::{Busy, Verdict},
 };
 use crate::{
-    audit::{Event, LoginRefusal, Origin},
-    store::{Store, StoreError, User, audit_event, user},
+    audit::{Event, LoginRefusal, NameKey, Origin},
+    store::{AuditEvent, Store, StoreError, User, audit_event, user},
 };
 
 /// Proves who people are.
@@ -14,6 +14,7 @@ use crate::{
 pub(crate) struct Logins {
     store: Store,
     hashing: PasswordHashing,
+    names: NameKey,
 }
 
 /// A person who has proved who they are.
@@ -36,8 +37,8 @@ pub(crate) enum LoginError {
 }
 
 impl Logins {
-    pub(crate) const fn new(store: Store, hashing: PasswordHashing) -> Self {
-        Self { store, hashing }
+    pub(crate) const fn new(store: Store, hashing: PasswordHashing, names: NameKey) -> Self {
+        Self { store, hashing, names }
     }
 
     /// Compares a password. Unknown, disabled and wrong take the same work and give the same answer.
@@ -53,7 +54,7 @@ impl Logins {
             Err(_) => None,
         };
         let verdict = self.hashing.verify(password, found.as_ref().map(|user| user.password_hash.0.as_str())).await?;
-        let Some(user) = found else { return Err(self.refuse(LoginRefusal::UnknownUser, None, client_id, origin).await) };
+        let Some(user) = found else { return Err(self.refuse_unknown(username, client_id, origin).await) };
         let refusal = match (verdict, user.state) {
             (Verdict::Wrong, _) => Some(LoginRefusal::WrongPassword),
             (Verdict::Right | Verdict::RightButOutdated, user::State::Disabled) => Some(LoginRefusal::Disabled),
@@ -69,6 +70,15 @@ impl Logins {
         Ok(Login { user })
     }
 
+    /// The same for a name that nobody has: it is recorded only so that it can be recognised when it comes again.
+    async fn refuse_unknown(&self, username: &str, client_id: &str, origin: &Origin) -> LoginError {
+        let refusal = LoginRefusal::UnknownUser;
+        tracing::info!(client.id = %client_id, reason = refusal.code(), "Refused a login");
+        let mut event = origin.record(Event::LoginRefused(refusal), None, Some(client_id));
+        event.detail = Some(self.names.of_unknown(username));
+        self.keep(event).await
+    }
+
     /// Records a refusal and turns it into the one answer that every refusal gets.
     pub(crate) async fn refuse(
         &self,
@@ -79,6 +89,10 @@ impl Logins {
     ) -> LoginError {
         tracing::info!(client.id = %client_id, user.id = user_id, reason = refusal.code(), "Refused a login");
         let event = origin.record(Event::LoginRefused(refusal), user_id, Some(client_id));
+        self.keep(event).await
+    }
+
+    async fn keep(&self, event: AuditEvent) -> LoginError {
         match audit_event::record(&self.store, event).await {
             Ok(()) => LoginError::Refused,
             Err(error) => LoginError::Store(error),

@@ -148,6 +148,25 @@ impl PasswordHashing {
         .await
     }
 
+    /// Whether this is the password behind a stored hash.
+    pub(crate) async fn is_right(&self, password: &str, stored: &str) -> Result<bool, Busy> {
+        Ok(match self.verify(password, Some(stored)).await? {
+            Verdict::Right | Verdict::RightButOutdated => true,
+            Verdict::Wrong => false,
+        })
+    }
+
+    /// A hash from elsewhere, if it is one that passwords can be compared with here.
+    pub(crate) fn import(&self, hash: &str) -> Result<String, String> {
+        let phc = PasswordHash::new(hash).ok().filter(|phc| {
+            let is_ours = phc.algorithm == argon2::ARGON2ID_IDENT && phc.version == Some(Version::V0x13.into());
+            let params = Params::try_from(phc).ok();
+            let cost = params.map(|params| HashCost { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() });
+            is_ours && phc.salt.is_some() && phc.hash.is_some() && cost.is_some_and(|cost| cost.params().is_some())
+        });
+        phc.map(|phc| phc.to_string()).ok_or_else(|| "the password hash is not Argon2id in PHC form, of a bearable cost".to_owned())
+    }
+
     /// Runs one hash on a blocking thread. The permit moves along: a caller that hangs up does not free a slot in use.
     async fn run<T: Send + 'static>(&self, hash: impl FnOnce(&Slots) -> T + Send + 'static) -> Result<T, Busy> {
         let _place = Arc::clone(&self.shared.waiting).try_acquire_owned().map_err(|_| Busy)?;

@@ -7,9 +7,16 @@ use std::{
 
 use anyhow::Context;
 use clap::Subcommand;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::{config::Settings, operator::Operator};
+use super::output::Output;
+use crate::{
+    clock,
+    config::Settings,
+    operator::{NotFound, Operator},
+    store::{desired_state::KnownUser, user::State},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -20,6 +27,23 @@ pub(super) enum Command {
         /// A role to give, once for each
         #[arg(long = "role")]
         roles: Vec<String>,
+    },
+    /// List the users
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show a user
+    Show {
+        /// Who
+        username: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Delete a user; ends their sessions and revokes their access tokens
+    Delete {
+        /// Who
+        username: String,
     },
     /// Set a user's password, which ends their sessions; it is asked for, or read from standard input
     Passwd {
@@ -56,12 +80,32 @@ async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
             let id = operator.add_user(&username, &read_password()?, &borrowed(&roles)).await?;
             println!("{id}");
         }
+        Command::List { output } => {
+            output.list(&COLUMNS, operator.snapshot().await?.users.values().map(values).collect());
+        }
+        Command::Show { username, output } => {
+            let user = operator.user(&username).await?.ok_or_else(|| NotFound { noun: "user", name: username })?;
+            output.show(&COLUMNS, values(&user));
+        }
+        Command::Delete { username } => operator.remove_user(&username).await?,
         Command::Passwd { username } => operator.set_password(&username, &read_password()?).await?,
         Command::Roles { username, roles } => operator.set_roles(&username, &borrowed(&roles)).await?,
         Command::Enable { username } => operator.enable_user(&username, true).await?,
         Command::Disable { username } => operator.enable_user(&username, false).await?,
     }
     Ok(())
+}
+
+const COLUMNS: [&str; 6] = ["id", "username", "state", "roles", "created_at", "must_change_password"];
+
+fn values(user: &KnownUser) -> Vec<Value> {
+    let KnownUser { row, roles } = user;
+    let state = match row.state {
+        State::Active => "active",
+        State::Disabled => "disabled",
+    };
+    let created = clock::rfc3339(row.created_at);
+    vec![json!(row.id), json!(row.username), json!(state), json!(roles), json!(created), json!(row.must_change_password)]
 }
 
 fn borrowed(roles: &[String]) -> Vec<&str> {

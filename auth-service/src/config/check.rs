@@ -57,6 +57,7 @@ impl Settings {
         let algorithm = problems.check("AUTH_SIGNING_ALGORITHM", &self.signing_algorithm, str::parse);
         let bits = self.signing_key_bits.as_deref().map(|bits| problems.check("AUTH_SIGNING_KEY_BITS", bits, key_bits));
         let min_length = problems.check("AUTH_PASSWORD_MIN_LENGTH", &self.password_min_length, password_min_length);
+        let retention = problems.check("AUTH_AUDIT_RETENTION", &self.audit_retention, within(DAY, YEAR.saturating_mul(10)));
         let database_url =
             problems.take("AUTH_DATABASE_URL", settings::secret(self.database_url, self.database_url_file.as_deref()));
         let admin_password = problems.take(
@@ -108,6 +109,8 @@ impl Settings {
             signing_key_bits: bits.flatten().unwrap_or(if profile == Profile::Strict { 3072 } else { 2048 }),
             password_min_length: min_length.expect(unchecked),
             hash_cost: HashCost::default(),
+            audit_retention: retention.expect(unchecked),
+            apply: self.apply,
         })
     }
 }

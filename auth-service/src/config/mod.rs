@@ -8,7 +8,7 @@ mod settings;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::DirBuilderExt,
-    path::Path,
+    path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
     time::Duration,
@@ -22,6 +22,8 @@ use crate::{account::HashCost, seal::Sealer, signing_key::Algorithm};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+// Keep it in step with the default of `Settings`.
+const AUDIT_RETENTION: Duration = DAY.saturating_mul(400);
 
 /// How strict the service is with its operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,10 @@ pub struct Config {
     pub password_min_length: usize,
     /// What one password hash costs.
     pub hash_cost: HashCost,
+    /// How long audit events are kept.
+    pub audit_retention: Duration,
+    /// A file with the desired state, applied at every start.
+    pub apply: Option<PathBuf>,
 }
 
 impl FromStr for Profile {
@@ -123,6 +129,8 @@ impl Config {
             signing_key_bits: 2048,
             password_min_length: 15,
             hash_cost: HashCost::default(),
+            audit_retention: AUDIT_RETENTION,
+            apply: None,
         })
     }
 
@@ -130,6 +138,11 @@ impl Config {
     pub(crate) fn issuer_at(&self, address: SocketAddr) -> String {
         self.issuer.clone().unwrap_or_else(|| format!("http://localhost:{}", address.port()))
     }
+}
+
+/// A secret in an environment variable that a file of ours names.
+pub(crate) fn secret_variable(name: &str) -> Option<SecretString> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
 }
 
 /// Makes the data directory for the service alone: it holds password hashes and, in development, the master key.

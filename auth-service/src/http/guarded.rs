@@ -9,11 +9,15 @@ pub(super) enum ApiScope {
     /// See and change your own account
     #[oai(rename = "account")]
     Account,
+    /// Read the audit log
+    #[oai(rename = "admin:audit")]
+    AdminAudit,
 }
 
 /// The scopes as they stand in tokens; keep in step with [`ApiScope`].
 pub(super) mod scope {
     pub(in crate::http) const ACCOUNT: &str = "account";
+    pub(in crate::http) const ADMIN_AUDIT: &str = "admin:audit";
 }
 
 /// An access token for the issuer's own API.

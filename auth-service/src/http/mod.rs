@@ -1,6 +1,7 @@
 //! The endpoints: this is the list of them.
 
 mod account;
+mod admin;
 mod guarded;
 mod oauth;
 mod problem;
@@ -19,6 +20,7 @@ use self::oauth::{IntrospectionApi, JwksApi, MetadataApi, RevocationApi, StatusL
 pub(crate) use self::oauth::{Metadata, shape_error};
 use crate::{
     account::Profiles,
+    audit::AuditLog,
     client,
     config::Profile,
     grant::Grants,
@@ -35,10 +37,13 @@ enum ApiTag {
     Discovery,
     /// The caller's own account.
     Account,
+    /// For administrators.
+    Administration,
 }
 
 /// What the endpoints stand on.
 pub(crate) struct Domain {
+    pub(crate) audit: AuditLog,
     pub(crate) profiles: Profiles,
     pub(crate) grants: Grants,
     pub(crate) revoker: Revoker,
@@ -62,16 +67,19 @@ pub(crate) struct Routes<E> {
 /// THE list of endpoints.
 fn apis(domain: &Domain) -> impl OpenApi + 'static {
     (
-        TokenApi {
-            grants: domain.grants.clone(),
-            assumed_client: (domain.profile == Profile::Development).then_some(client::FIRST_PARTY),
-        },
-        JwksApi { ring: Arc::clone(&domain.ring), max_age: domain.jwks_max_age },
-        RevocationApi { clients: domain.grants.clients.clone(), revoker: domain.revoker.clone() },
-        IntrospectionApi { clients: domain.grants.clients.clone(), introspector: domain.introspector.clone() },
-        StatusListApi { lists: domain.lists.clone() },
-        MetadataApi { metadata: Arc::clone(&domain.metadata) },
+        (
+            TokenApi {
+                grants: domain.grants.clone(),
+                assumed_client: (domain.profile == Profile::Development).then_some(client::FIRST_PARTY),
+            },
+            JwksApi { ring: Arc::clone(&domain.ring), max_age: domain.jwks_max_age },
+            RevocationApi { clients: domain.grants.clients.clone(), revoker: domain.revoker.clone() },
+            IntrospectionApi { clients: domain.grants.clients.clone(), introspector: domain.introspector.clone() },
+            StatusListApi { lists: domain.lists.clone() },
+            MetadataApi { metadata: Arc::clone(&domain.metadata) },
+        ),
         account::ProfileApi { profiles: domain.profiles.clone() },
+        admin::AuditEventsApi { log: domain.audit.clone() },
     )
 }
 

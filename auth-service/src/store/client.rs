@@ -58,7 +58,7 @@ pub(crate) enum State {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod client_secret {
+pub(super) mod client_secret {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]
@@ -77,7 +77,7 @@ mod client_secret {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-mod client_role {
+pub(super) mod client_role {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

@@ -1,7 +1,9 @@
 //! What is kept, one file per table: the row, and the verbs on it, each of which happens wholly or not at all.
 
+pub(crate) mod audit_chain;
 pub(crate) mod audit_event;
 pub(crate) mod client;
+pub(crate) mod desired_state;
 mod migration;
 pub(crate) mod refresh_token;
 pub(crate) mod resource;

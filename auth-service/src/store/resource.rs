@@ -18,7 +18,7 @@ pub(crate) struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod resource_scope {
+pub(super) mod resource_scope {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

@@ -16,7 +16,7 @@ pub(crate) struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod role_scope {
+pub(super) mod role_scope {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

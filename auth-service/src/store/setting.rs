@@ -36,3 +36,8 @@ pub(crate) async fn keep(store: &Store, name: &str, value: &str) -> Result<Strin
     let kept = Entity::find_by_id(name).one(store.database.writer()).await?;
     Ok(kept.map_or_else(|| value.to_owned(), |row| row.value))
 }
+
+/// The value kept under `name`.
+pub(crate) async fn find(store: &Store, name: &str) -> Result<Option<String>, StoreError> {
+    Ok(Entity::find_by_id(name).one(store.database.reader()).await?.map(|row| row.value))
+}

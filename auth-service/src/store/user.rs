@@ -48,7 +48,7 @@ pub(crate) enum State {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod user_role {
+pub(super) mod user_role {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

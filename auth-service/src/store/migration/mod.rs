@@ -1,6 +1,7 @@
 //! The schema, as numbered steps that are never edited once released. Steps import nothing from the tables beside them.
 
 mod m0001_first;
+mod m0005_audit_chain;
 
 use sea_orm_migration::prelude::*;
 
@@ -10,6 +11,6 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Migration)]
+        vec![Box::new(m0001_first::Migration), Box::new(m0005_audit_chain::Migration)]
     }
 }
