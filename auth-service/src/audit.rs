@@ -14,7 +14,7 @@ use crate::{
 
 pub(crate) use self::{
     applied::Applied,
-    chain::{Chain, Finding, Verification},
+    chain::{Chain, Verification},
     names::NameKey,
     search::{AuditLog, Filter, Recorded},
 };

@@ -11,10 +11,12 @@ mod account;
 mod app;
 mod apply;
 mod audit;
+mod backup;
 mod client;
 mod clock;
 pub mod command;
 mod config;
+mod doctor;
 mod first_content;
 mod grant;
 mod http;
@@ -32,9 +34,10 @@ use self::store::StoreError;
 pub use self::{
     account::HashCost,
     app::App,
+    backup::{RestoreOptions, backup, restore},
     client::{Kind as ClientKind, NewClient},
     config::{Config, Profile},
-    operator::{ApplyOptions, KeyPlan, Operator},
+    operator::{ApplyOptions, KeyPlan, Operator, TokenCheck, TokenReport},
     seal::Sealer,
     signing_key::Algorithm,
 };

@@ -2,6 +2,7 @@
 
 mod audit;
 mod desired_state;
+mod explain;
 
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub struct Operator {
 
 pub use crate::apply::ApplyOptions;
 pub(crate) use self::desired_state::NotFound;
+pub use self::explain::{TokenCheck, TokenReport};
 
 /// A signing key, and what it does when.
 #[derive(Clone, Debug)]

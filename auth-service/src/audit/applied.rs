@@ -9,7 +9,6 @@ pub(crate) enum Applied {
     RoleRemoved,
     ClientPut,
     ClientRemoved,
-    UserPut,
     UserRemoved,
     /// A backup was put in place of the database.
     Restored,
@@ -24,7 +23,6 @@ impl Applied {
             Self::RoleRemoved => "role.remove",
             Self::ClientPut => "client.put",
             Self::ClientRemoved => "client.remove",
-            Self::UserPut => "user.put",
             Self::UserRemoved => "user.remove",
             Self::Restored => "database.restore",
         }

@@ -2,7 +2,9 @@
 
 mod apply;
 mod audit;
+mod backup;
 mod client;
+mod doctor;
 mod healthcheck;
 mod key;
 mod migrate;
@@ -13,6 +15,7 @@ mod role;
 mod scope;
 mod serve;
 mod session;
+mod token;
 mod user;
 
 use std::process::ExitCode;
@@ -71,9 +74,18 @@ enum Command {
     /// See, rotate and revoke signing keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Say what a token is and why it is refused
+    #[command(subcommand)]
+    Token(token::Command),
     /// Read, export and prove the audit trail
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Look at settings, database, keys, clocks and the issuer's URL, and say what to do; exit code 1 if something is broken
+    Doctor(output::Output),
+    /// Write a consistent copy of the embedded database to a new file, while the service runs
+    Backup(backup::Backup),
+    /// Put a backup in place of the embedded database; all sessions end
+    Restore(backup::Restore),
     /// Ask a running service on this machine whether it is ready; exit code 0 if so
     Healthcheck,
     /// Print the OpenAPI document
@@ -93,7 +105,11 @@ impl Cli {
             Command::Client(command) => client::run(command, self.settings).await,
             Command::Session(command) => session::run(command, self.settings).await,
             Command::Key(command) => key::run(command, self.settings).await,
+            Command::Token(command) => token::run(command, self.settings).await,
             Command::Audit(command) => audit::run(command, self.settings).await,
+            Command::Doctor(output) => doctor::run(output, self.settings).await,
+            Command::Backup(backup) => backup::back_up(backup, self.settings).await,
+            Command::Restore(restore) => backup::restore(restore, self.settings).await,
             Command::Healthcheck => healthcheck::run(self.settings).await,
             Command::Openapi => openapi::run().await,
         }

@@ -74,7 +74,7 @@ fn table(columns: &[&str], rows: &[Vec<Value>]) -> String {
     text
 }
 
-/// One line, whatever somebody managed to put into a value: a terminal obeys control characters.
+/// A value as a cell shows it.
 fn cell(value: &Value) -> String {
     let text = match value {
         Value::Null => return "-".to_owned(),
@@ -82,9 +82,11 @@ fn cell(value: &Value) -> String {
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     };
-    if text.is_empty() {
-        return "-".to_owned();
-    }
+    if text.is_empty() { "-".to_owned() } else { line(&text) }
+}
+
+/// A text on one line that does nothing to a terminal.
+pub(super) fn line(text: &str) -> String {
     let is_plain = |character: char| !character.is_control() && !('\u{2028}'..='\u{202e}').contains(&character);
     let shown = |character: char| if is_plain(character) { character.to_string() } else { character.escape_unicode().to_string() };
     text.chars().map(shown).collect()

@@ -25,6 +25,11 @@ impl Settings {
         Ok(address.expect("whatever failed its check was reported"))
     }
 
+    /// Where the service keeps its files.
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
+        &self.data_dir
+    }
+
     /// Checks every setting, and names all that is wrong at once.
     pub(crate) fn check(self) -> Result<Config, Problems> {
         let mut problems = Problems::new();

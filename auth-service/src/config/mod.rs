@@ -89,6 +89,16 @@ pub struct Config {
     pub apply: Option<PathBuf>,
 }
 
+impl Profile {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+            Self::Strict => "strict",
+        }
+    }
+}
+
 impl FromStr for Profile {
     type Err = String;
 

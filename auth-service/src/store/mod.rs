@@ -4,6 +4,7 @@ pub(crate) mod audit_chain;
 pub(crate) mod audit_event;
 pub(crate) mod client;
 pub(crate) mod desired_state;
+pub(crate) mod embedded;
 mod migration;
 pub(crate) mod refresh_token;
 pub(crate) mod resource;
