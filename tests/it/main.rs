@@ -5,13 +5,19 @@
 
 mod access_token;
 mod account;
+mod apply;
 mod at_rest;
+mod audit;
+mod audit_chain;
+mod backup;
 mod bad_input;
 mod bearer;
 mod client_authentication;
 mod client_credentials;
 mod clients;
+mod command_line;
 mod cors;
+mod doctor;
 mod documents;
 mod follower;
 mod health;
@@ -37,4 +43,5 @@ mod status_lists;
 mod strict_profile;
 mod third_party;
 mod token_endpoint;
+mod token_explain;
 mod token_verification;

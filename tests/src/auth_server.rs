@@ -39,6 +39,16 @@ impl AuthHome {
         &self.database
     }
 
+    /// Its data directory.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// The settings of a development server that lives here.
+    pub fn config(&self) -> Config {
+        self.settings(|_| {}).expect("the home is there")
+    }
+
     /// Starts the service on a free port, with these changes to the settings of a development server.
     pub async fn start(&self, change: impl FnOnce(&mut Config)) -> anyhow::Result<AuthServer> {
         let config = self.settings(change)?;

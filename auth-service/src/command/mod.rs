@@ -40,7 +40,7 @@ const NOT_FOUND: u8 = 3;
 /// Exit codes: 0 done, 1 failed, 2 wrong command line, 3 there is nothing of that name.
 #[derive(Parser)]
 #[command(name = "auth-service", version, args_conflicts_with_subcommands = false)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
@@ -94,7 +94,7 @@ enum Command {
 
 impl Cli {
     /// Runs the command.
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
+    async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(self.settings).await,
             Command::Migrate => migrate::run(self.settings).await,
@@ -124,8 +124,19 @@ async fn operate(settings: Settings, work: impl AsyncFnOnce(&Operator) -> anyhow
     done.map(|()| ExitCode::SUCCESS)
 }
 
+/// Reads the command line, runs the command and says on standard error what went wrong.
+pub async fn main() -> ExitCode {
+    match Box::pin(Cli::parse().run()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("auth-service: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
 /// What a failure tells a script: 3 if there is nothing of that name, 1 for everything else.
-pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_missing = error.chain().any(|cause| {
         cause.is::<NotFound>()
             || matches!(cause.downcast_ref(), Some(AccountError::UnknownUser(_)))
