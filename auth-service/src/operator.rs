@@ -38,9 +38,9 @@ pub struct Operator {
     audit_retention: i64,
 }
 
-pub use crate::apply::ApplyOptions;
 pub(crate) use self::desired_state::NotFound;
 pub use self::explain::{TokenCheck, TokenReport};
+pub use crate::apply::ApplyOptions;
 
 /// A signing key, and what it does when.
 #[derive(Clone, Debug)]
@@ -72,7 +72,13 @@ impl Operator {
     }
 
     /// The operator of a service in this process.
-    pub(crate) fn within(store: Store, hashing: PasswordHashing, rotator: Rotator, lists: StatusLists, audit_retention: i64) -> Self {
+    pub(crate) fn within(
+        store: Store,
+        hashing: PasswordHashing,
+        rotator: Rotator,
+        lists: StatusLists,
+        audit_retention: i64,
+    ) -> Self {
         Self { store, hashing, rotator, lists: Some(lists), origin: Origin::local("embedding program"), audit_retention }
     }
 

@@ -82,7 +82,9 @@ async fn a_file_brings_a_database_to_a_complete_state_and_a_second_time_changes_
     let second = apply(&stack, STATE, &[]).await;
     assert_eq!(second.done(), "nothing to change\n");
     let after = stack.auth_home().database().dump().await;
-    for table in ["resource", "resource_scope", "role", "role_scope", "client", "client_secret", "client_role", "user", "user_role"] {
+    for table in
+        ["resource", "resource_scope", "role", "role_scope", "client", "client_secret", "client_role", "user", "user_role"]
+    {
         assert_eq!(before[table], after[table], "{table}");
     }
 }
@@ -92,14 +94,20 @@ async fn a_changed_file_shows_exactly_its_difference() {
     let stack = Stack::start().await;
     apply(&stack, STATE, &[]).await.done();
     let changed = STATE
-        .replace(r#"scopes = ["orders:read", "orders:write"]
+        .replace(
+            r#"scopes = ["orders:read", "orders:write"]
 
-[[client]]"#, r#"scopes = ["orders:read"]
+[[client]]"#,
+            r#"scopes = ["orders:read"]
 
-[[client]]"#)
-        .replace(r#"roles = ["clerk"]
-"#, r#"roles = ["clerk", "reader"]
-"#);
+[[client]]"#,
+        )
+        .replace(
+            r#"roles = ["clerk"]
+"#,
+            r#"roles = ["clerk", "reader"]
+"#,
+        );
 
     let dry = apply(&stack, &changed, &["--dry-run"]).await;
     let expected = ["~ role clerk  scopes: -orders:write", "~ client batch  roles: +reader", "~ user carl  roles: +reader"];
@@ -272,7 +280,10 @@ async fn a_um_16_every_change_of_a_file_is_recorded() {
     let events = auth(stack.auth_home(), &["audit", "list", "--output", "json"], "").await.json();
     for action in ["resource.put", "role.put", "client.put", "user.create"] {
         let is_there = events.as_array().expect("a list").iter().any(|event| {
-            event["action"] == action && event["outcome"] == "ok" && event["actor"] == "embedding program" && event["subject"].is_string()
+            event["action"] == action
+                && event["outcome"] == "ok"
+                && event["actor"] == "embedding program"
+                && event["subject"].is_string()
         });
         assert!(is_there, "{action}: {events}");
     }

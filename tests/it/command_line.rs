@@ -76,7 +76,10 @@ async fn whatever_can_be_listed_is_a_table_for_people_and_json_for_programs() {
         assert!(table.done().contains(expected), "{arguments:?}: {table:?}");
         let json = auth(home, &[arguments.clone(), vec!["--output", "json"]].concat(), "").await;
         let rows = json.json();
-        assert!(rows.as_array().is_some_and(|rows| !rows.is_empty()) && rows.to_string().contains(expected), "{arguments:?}: {rows}");
+        assert!(
+            rows.as_array().is_some_and(|rows| !rows.is_empty()) && rows.to_string().contains(expected),
+            "{arguments:?}: {rows}"
+        );
     }
     let ada = auth(home, &["user", "show", "ada", "--output", "json"], "").await.json();
     assert_eq!((&ada["username"], &ada["state"], &ada["roles"][0]), (&"ada".into(), &"active".into(), &"editor".into()));

@@ -161,10 +161,12 @@ impl PasswordHashing {
         let phc = PasswordHash::new(hash).ok().filter(|phc| {
             let is_ours = phc.algorithm == argon2::ARGON2ID_IDENT && phc.version == Some(Version::V0x13.into());
             let params = Params::try_from(phc).ok();
-            let cost = params.map(|params| HashCost { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() });
+            let cost =
+                params.map(|params| HashCost { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() });
             is_ours && phc.salt.is_some() && phc.hash.is_some() && cost.is_some_and(|cost| cost.params().is_some())
         });
-        phc.map(|phc| phc.to_string()).ok_or_else(|| "the password hash is not Argon2id in PHC form, of a bearable cost".to_owned())
+        phc.map(|phc| phc.to_string())
+            .ok_or_else(|| "the password hash is not Argon2id in PHC form, of a bearable cost".to_owned())
     }
 
     /// Runs one hash on a blocking thread. The permit moves along: a caller that hangs up does not free a slot in use.

@@ -281,14 +281,7 @@ impl Planner<'_> {
         Some(wanted.iter().map(|wanted| client::secret_row(&entry.id, wanted.expose_secret(), self.now)).collect())
     }
 
-    async fn users(
-        &self,
-        desired: &Desired,
-        names: &Names,
-        plan: &mut Plan,
-        removals: &mut Plan,
-        problems: &mut Problems,
-    ) {
+    async fn users(&self, desired: &Desired, names: &Names, plan: &mut Plan, removals: &mut Plan, problems: &mut Problems) {
         let mut seen = BTreeSet::new();
         for at in &desired.users {
             let username: Username = match at.entry.username.parse() {
@@ -346,13 +339,7 @@ impl Planner<'_> {
         }
     }
 
-    async fn new_user(
-        &self,
-        entry: &User,
-        username: &Username,
-        state: Option<UserState>,
-        plan: &mut Plan,
-    ) -> Result<(), String> {
+    async fn new_user(&self, entry: &User, username: &Username, state: Option<UserState>, plan: &mut Plan) -> Result<(), String> {
         let password_hash = match &entry.known_password {
             None => return Err("a new user needs a password".to_owned()),
             Some(Password::Plain(password)) => {
@@ -459,7 +446,8 @@ impl Planner<'_> {
 
 /// A client as its row describes it, to be checked like one that comes from elsewhere.
 fn described(row: &ClientRow) -> NewClient {
-    let seconds = |seconds: Option<i64>| seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(std::time::Duration::from_secs);
+    let seconds =
+        |seconds: Option<i64>| seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(std::time::Duration::from_secs);
     NewClient {
         grants: row.grants.split_whitespace().map(ToOwned::to_owned).collect(),
         access_token_lifetime: seconds(row.access_token_lifetime),
@@ -476,11 +464,8 @@ fn client_details(known: Option<&ClientRow>, row: &ClientRow) -> Vec<String> {
             ClientKind::Confidential => "confidential".to_owned(),
         });
     }
-    let lists: [(&str, fn(&ClientRow) -> &str); 3] = [
-        ("grants", |row| &row.grants),
-        ("scopes", |row| &row.scopes),
-        ("cors_origins", |row| &row.cors_origins),
-    ];
+    let lists: [(&str, fn(&ClientRow) -> &str); 3] =
+        [("grants", |row| &row.grants), ("scopes", |row| &row.scopes), ("cors_origins", |row| &row.cors_origins)];
     for (name, list) in lists {
         details.extend(difference(name, known.map(|known| set(list(known))).as_ref(), &set(list(row))));
     }

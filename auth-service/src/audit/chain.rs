@@ -119,8 +119,7 @@ impl Chain {
 
     async fn checkpoint(&self, ring: &KeyRing, now: i64, events: i64, seconds: i64) -> Result<(), StoreError> {
         let Some(head) = audit_chain::head(&self.store).await? else { return Ok(()) };
-        let (last, made_at) =
-            audit_chain::latest_checkpoint(&self.store).await?.map_or((0, 0), |last| (last.seq, last.made_at));
+        let (last, made_at) = audit_chain::latest_checkpoint(&self.store).await?.map_or((0, 0), |last| (last.seq, last.made_at));
         if head.seq <= last || (head.seq - last < events && now - made_at < seconds) {
             return Ok(());
         }

@@ -75,7 +75,8 @@ async fn read(command: Command, operator: &Operator) -> anyhow::Result<()> {
     match command {
         Command::List { which, limit, output } => {
             let events = operator.audit_events(&which.into(), None, limit).await?;
-            let columns = ["number", "at", "action", "outcome", "reason", "actor", "subject", "client_id", "ip", "request_id", "detail"];
+            let columns =
+                ["number", "at", "action", "outcome", "reason", "actor", "subject", "client_id", "ip", "request_id", "detail"];
             let row = |event: crate::audit::Recorded| {
                 let line = serde_json::to_value(event).unwrap_or_default();
                 columns.iter().map(|column| line[*column].clone()).collect::<Vec<Value>>()

@@ -113,14 +113,25 @@ async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
         Command::Rotate { id, overlap } => show(&operator.add_client_secret(&id, overlap).await?),
         Command::List { output } => {
             let clients = operator.clients().await?;
-            let row = |row: ClientRow| vec![json!(row.id), json!(state(&row)), json!(words(&row.grants)), json!(words(&row.scopes))];
+            let row =
+                |row: ClientRow| vec![json!(row.id), json!(state(&row)), json!(words(&row.grants)), json!(words(&row.scopes))];
             output.list(&["id", "state", "grants", "scopes"], clients.into_iter().map(row).collect());
         }
         Command::Show { id, output } => {
             let KnownClient { row, roles, secrets } =
                 operator.client(&id).await?.ok_or_else(|| NotFound { noun: "client", name: id })?;
             let columns = [
-                "id", "kind", "state", "grants", "scopes", "roles", "default_resource", "serves", "cors_origins", "secrets", "created_at",
+                "id",
+                "kind",
+                "state",
+                "grants",
+                "scopes",
+                "roles",
+                "default_resource",
+                "serves",
+                "cors_origins",
+                "secrets",
+                "created_at",
             ];
             let kind = match row.kind {
                 Kind::Public => "public",

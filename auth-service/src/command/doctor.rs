@@ -17,6 +17,10 @@ pub(super) async fn run(output: Output, settings: Settings) -> anyhow::Result<Ex
             examination
         }
     };
-    if output.is_json() { println!("{}", examination.to_json()) } else { print!("{}", examination.to_text()) }
+    if output.is_json() {
+        println!("{}", examination.to_json())
+    } else {
+        print!("{}", examination.to_text())
+    }
     Ok(if examination.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -88,7 +88,8 @@ fn cell(value: &Value) -> String {
 /// A text on one line that does nothing to a terminal.
 pub(super) fn line(text: &str) -> String {
     let is_plain = |character: char| !character.is_control() && !('\u{2028}'..='\u{202e}').contains(&character);
-    let shown = |character: char| if is_plain(character) { character.to_string() } else { character.escape_unicode().to_string() };
+    let shown =
+        |character: char| if is_plain(character) { character.to_string() } else { character.escape_unicode().to_string() };
     text.chars().map(shown).collect()
 }
 

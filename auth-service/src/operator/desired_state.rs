@@ -38,21 +38,28 @@ impl Operator {
     pub async fn remove_resource(&self, id: &str) -> anyhow::Result<()> {
         ensure!(setting::find(&self.store, "issuer").await?.as_deref() != Some(id), "the issuer's own resource stays");
         let is_known = self.snapshot().await?.resources.contains_key(id);
-        self.remove("resource", id, is_known.then(|| (Change::RemoveResource(id.to_owned()), id.to_owned())), Applied::ResourceRemoved)
-            .await
+        self.remove(
+            "resource",
+            id,
+            is_known.then(|| (Change::RemoveResource(id.to_owned()), id.to_owned())),
+            Applied::ResourceRemoved,
+        )
+        .await
     }
 
     /// Removes a role, also from everybody who holds it.
     pub async fn remove_role(&self, name: &str) -> anyhow::Result<()> {
         ensure!(name != ADMIN, "the role `{ADMIN}` stays");
         let is_known = self.snapshot().await?.roles.contains_key(name);
-        self.remove("role", name, is_known.then(|| (Change::RemoveRole(name.to_owned()), name.to_owned())), Applied::RoleRemoved).await
+        self.remove("role", name, is_known.then(|| (Change::RemoveRole(name.to_owned()), name.to_owned())), Applied::RoleRemoved)
+            .await
     }
 
     /// Removes a client, ends its sessions and revokes everything it was issued.
     pub async fn remove_client(&self, id: &str) -> anyhow::Result<()> {
         let is_known = self.snapshot().await?.clients.contains_key(id);
-        self.remove("client", id, is_known.then(|| (Change::RemoveClient(id.to_owned()), id.to_owned())), Applied::ClientRemoved).await
+        self.remove("client", id, is_known.then(|| (Change::RemoveClient(id.to_owned()), id.to_owned())), Applied::ClientRemoved)
+            .await
     }
 
     /// Removes a user, ends their sessions and revokes their access tokens.
@@ -61,13 +68,7 @@ impl Operator {
         self.remove("user", username, known.map(|id| (Change::RemoveUser(id.clone()), id)), Applied::UserRemoved).await
     }
 
-    async fn remove(
-        &self,
-        noun: &'static str,
-        name: &str,
-        known: Option<(Change, String)>,
-        what: Applied,
-    ) -> anyhow::Result<()> {
+    async fn remove(&self, noun: &'static str, name: &str, known: Option<(Change, String)>, what: Applied) -> anyhow::Result<()> {
         let (change, id) = known.ok_or_else(|| NotFound { noun, name: name.to_owned() })?;
         let event = self.origin.record(Event::Applied(what), Some(&id), None);
         let executed = desired_state::execute(&self.store, vec![(change, event)], ADMIN, clock::now()).await?;

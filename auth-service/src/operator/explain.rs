@@ -125,11 +125,16 @@ impl Operator {
         let mut report = TokenReport { kind: "refresh token", ..TokenReport::default() };
         let found = refresh_token::by_digest(&self.store, &secret::digest(token)).await?;
         let is_unknown = found.is_none();
-        report.check("it was issued here, and its session is remembered", SECTION, is_unknown.then(|| "it is unknown".to_owned()));
+        report.check(
+            "it was issued here, and its session is remembered",
+            SECTION,
+            is_unknown.then(|| "it is unknown".to_owned()),
+        );
         let Some((link, session)) = found else { return Ok(report) };
         let now = clock::now();
         let user = user::by_id(&self.store, &session.user_id).await?;
-        let is_current = user.as_ref().is_some_and(|user| user.state == user::State::Active && user.generation == session.generation);
+        let is_current =
+            user.as_ref().is_some_and(|user| user.state == user::State::Active && user.generation == session.generation);
         let used = link.consumed_at.map(|at| format!("it was used at {}; a second use ends the session", clock::rfc3339(at)));
         report.check("it is unused", "RFC 9700 §4.14.2", used);
         let ended = session.ended_at.map(|at| format!("it ended at {}", clock::rfc3339(at)));
@@ -156,7 +161,8 @@ impl Operator {
         let digest = secret::digest(secret);
         let mut report = TokenReport { kind: "client secret", ..TokenReport::default() };
         let clients = self.snapshot().await?.clients;
-        let owner = clients.values().find(|client| client.secrets.iter().any(|kept| secret::is_same_digest(&kept.digest, &digest)));
+        let owner =
+            clients.values().find(|client| client.secrets.iter().any(|kept| secret::is_same_digest(&kept.digest, &digest)));
         let unknown = owner.is_none().then(|| "no client has it".to_owned());
         report.check("it is the secret of a client", "RFC 6749 §2.3.1", unknown);
         if let Some(owner) = owner {

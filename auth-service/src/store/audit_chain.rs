@@ -3,9 +3,7 @@
 //! To number an event in the transaction of its change would let one login at a time commit. So events are recorded
 //! without a number, and sealed in the order of their arrival a moment later, a batch at a time.
 
-use sea_orm::{
-    ExprTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict,
-};
+use sea_orm::{ExprTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict};
 
 use super::{AuditEvent, Store, StoreError, audit_event};
 
@@ -132,14 +130,9 @@ pub(crate) async fn keep_checkpoint(store: &Store, checkpoint: Checkpoint) -> Re
 /// Forgets the events up to a checkpoint, which stays: it is what the rest of the chain hangs on. Says how many.
 pub(crate) async fn forget_up_to(store: &Store, checkpoint: &Checkpoint) -> Result<u64, StoreError> {
     let transaction = store.database.begin().await?;
-    let forgotten = audit_event::Entity::delete_many()
-        .filter(audit_event::Column::Seq.lte(checkpoint.seq))
-        .exec(&transaction)
-        .await?;
-    audit_checkpoint::Entity::delete_many()
-        .filter(audit_checkpoint::Column::Seq.lt(checkpoint.seq))
-        .exec(&transaction)
-        .await?;
+    let forgotten =
+        audit_event::Entity::delete_many().filter(audit_event::Column::Seq.lte(checkpoint.seq)).exec(&transaction).await?;
+    audit_checkpoint::Entity::delete_many().filter(audit_checkpoint::Column::Seq.lt(checkpoint.seq)).exec(&transaction).await?;
     transaction.commit().await?;
     Ok(forgotten.rows_affected)
 }

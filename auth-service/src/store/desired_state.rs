@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
-    ActiveValue::Set, DatabaseTransaction, ExprTrait, IntoActiveModel, QuerySelect, entity::prelude::*,
-    sea_query::OnConflict,
+    ActiveValue::Set, DatabaseTransaction, ExprTrait, IntoActiveModel, QuerySelect, entity::prelude::*, sea_query::OnConflict,
 };
 
 use super::{
@@ -231,7 +230,12 @@ async fn make(transaction: &DatabaseTransaction, change: Change, now: i64) -> Re
 }
 
 /// Makes sure that a resource is there and has these scopes, whoever had them before.
-async fn add_resource(transaction: &DatabaseTransaction, id: &str, scopes: &BTreeSet<String>, now: i64) -> Result<(), StoreError> {
+async fn add_resource(
+    transaction: &DatabaseTransaction,
+    id: &str,
+    scopes: &BTreeSet<String>,
+    now: i64,
+) -> Result<(), StoreError> {
     resource::Entity::insert(resource::ActiveModel { id: Set(id.to_owned()), created_at: Set(now) })
         .on_conflict(OnConflict::column(resource::Column::Id).do_nothing().to_owned())
         .exec_without_returning(transaction)
@@ -256,10 +260,8 @@ async fn put_role(transaction: &DatabaseTransaction, name: &str, scopes: BTreeSe
         .exec_without_returning(transaction)
         .await?;
     role_scope::Entity::delete_many().filter(role_scope::Column::Role.eq(name)).exec(transaction).await?;
-    let rows: Vec<_> = scopes
-        .into_iter()
-        .map(|scope| role_scope::ActiveModel { role: Set(name.to_owned()), scope: Set(scope) })
-        .collect();
+    let rows: Vec<_> =
+        scopes.into_iter().map(|scope| role_scope::ActiveModel { role: Set(name.to_owned()), scope: Set(scope) }).collect();
     for rows in rows.chunks(BATCH) {
         role_scope::Entity::insert_many(rows.to_vec()).exec_without_returning(transaction).await?;
     }

@@ -10,7 +10,9 @@ use sea_orm_migration::MigratorTrait;
 use shared::database::{Database, DatabaseError};
 
 use super::{
-    AuditEvent, Store, StoreError, audit_event, client, migration::Migrator, session,
+    AuditEvent, Store, StoreError, audit_event, client,
+    migration::Migrator,
+    session,
     status_list::{self, BLOCKS, status_block},
     user,
 };
@@ -89,7 +91,11 @@ impl Store {
             let damage = (integrity != ["ok"]).then(|| integrity.join("; "));
             (format!("SQLite {}", text("SELECT sqlite_version() AS text").await?), damage, "SELECT strftime('%s', 'now') AS text")
         } else {
-            (text("SELECT version() AS text").await?, None, "SELECT CAST(CAST(EXTRACT(EPOCH FROM now()) AS bigint) AS text) AS text")
+            (
+                text("SELECT version() AS text").await?,
+                None,
+                "SELECT CAST(CAST(EXTRACT(EPOCH FROM now()) AS bigint) AS text) AS text",
+            )
         };
         let now = text(now).await?.parse().unwrap_or_default();
         let known = Migrator::migrations();

@@ -20,7 +20,11 @@ pub(super) async fn run(is_json: bool, settings: Settings) -> anyhow::Result<()>
             examination.error("settings", problems.to_string(), "`resource-service --help` says what each of them takes");
         }
     }
-    if is_json { println!("{}", examination.to_json()) } else { print!("{}", examination.to_text()) }
+    if is_json {
+        println!("{}", examination.to_json())
+    } else {
+        print!("{}", examination.to_text())
+    }
     ensure!(!examination.has_errors(), "something is broken");
     Ok(())
 }

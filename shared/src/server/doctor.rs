@@ -4,6 +4,9 @@ use std::{fmt::Write, os::unix::fs::PermissionsExt, path::Path};
 
 use serde::Serialize;
 
+/// How many of the lowest bits of a mode are about others than the owner.
+const OTHERS: u32 = 6;
+
 /// Everything that was looked at.
 #[derive(Debug, Default)]
 pub struct Examination(Vec<Finding>);
@@ -63,7 +66,7 @@ impl Examination {
     pub fn is_private(&mut self, path: &Path) {
         let Ok(metadata) = std::fs::metadata(path) else { return };
         let (mode, subject) = (metadata.permissions().mode() & 0o777, format!("permissions of {}", path.display()));
-        if mode & 0o077 == 0 {
+        if mode.trailing_zeros() >= OTHERS {
             self.ok(&subject, format!("{mode:04o}"));
         } else {
             let wanted = if metadata.is_dir() { "700" } else { "600" };

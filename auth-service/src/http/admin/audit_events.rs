@@ -245,7 +245,8 @@ impl From<Recorded> for AuditEvent {
 }
 
 fn event_id(text: &str) -> Option<String> {
-    let is_ours = text.strip_prefix("evt_").is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let is_ours =
+        text.strip_prefix("evt_").is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
     is_ours.then(|| text.to_owned())
 }
 
