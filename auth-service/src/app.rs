@@ -83,12 +83,7 @@ impl App {
         let audit_key = NameKey(sealed_key(&store, &config.sealer, AUDIT_KEY).await?);
         let permits = std::thread::available_parallelism().map_or(1, usize::from);
         let hashing = PasswordHashing::new(config.hash_cost, config.password_min_length, permits);
-        if let Some(path) = &config.apply {
-            let origin = Origin::local("desired state");
-            for line in apply::apply(&store, &hashing, path, ApplyOptions::default(), &origin).await? {
-                tracing::info!("Desired state: {line}");
-            }
-        }
+        apply_file(&config, &store, &hashing).await?;
         let first_admin = first_content::admin(&store, &hashing, config.bootstrap_admin_password.as_ref())
             .await
             .context("the user `admin` cannot be created")?;
@@ -155,13 +150,7 @@ impl App {
         };
         upkeep.follow_settings().await?;
         let edge = edge(&config, origins, &routes.document, metrics.clone())?;
-        let metrics = match config.metrics_listen {
-            Some(address) => {
-                let listener = Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-                Some((listener, metrics))
-            }
-            None => None,
-        };
+        let metrics = metrics_listener(&config, metrics).await?;
         Ok(Self {
             listener,
             metrics,
@@ -213,6 +202,22 @@ impl App {
         self.operator.close().await?;
         Ok(served?)
     }
+}
+
+/// Brings the database to the state of the file that the settings name, if they do.
+async fn apply_file(config: &Config, store: &Store, hashing: &PasswordHashing) -> anyhow::Result<()> {
+    let Some(path) = &config.apply else { return Ok(()) };
+    let origin = Origin::local("desired state");
+    for line in Box::pin(apply::apply(store, hashing, path, ApplyOptions::default(), &origin)).await? {
+        tracing::info!("Desired state: {line}");
+    }
+    Ok(())
+}
+
+async fn metrics_listener(config: &Config, metrics: Metrics) -> anyhow::Result<Option<(Listener, Metrics)>> {
+    let Some(address) = config.metrics_listen else { return Ok(None) };
+    let listener = Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    Ok(Some((listener, metrics)))
 }
 
 /// The intervals and the means of making signing keys.

@@ -157,7 +157,7 @@ impl PasswordHashing {
     }
 
     /// A hash from elsewhere, if it is one that passwords can be compared with here.
-    pub(crate) fn import(&self, hash: &str) -> Result<String, String> {
+    pub(crate) fn import(hash: &str) -> Result<String, String> {
         let phc = PasswordHash::new(hash).ok().filter(|phc| {
             let is_ours = phc.algorithm == argon2::ARGON2ID_IDENT && phc.version == Some(Version::V0x13.into());
             let params = Params::try_from(phc).ok();

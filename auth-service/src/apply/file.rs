@@ -124,7 +124,7 @@ impl TryFrom<String> for Lifetime {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        settings::duration(&text).map(Self).map_err(|error| error.to_string())
+        settings::duration(&text).map(Self)
     }
 }
 

@@ -118,7 +118,7 @@ impl Planner<'_> {
             let scopes = wanted.or_else(|| known.cloned()).unwrap_or_default();
             let details = difference("scopes", known, &scopes);
             let put = Change::PutResource { id: entry.id.clone(), scopes };
-            self.put(plan, "resource", &entry.id, known.is_some(), details, put, Applied::ResourcePut);
+            self.put(plan, "resource", &entry.id, known.is_some(), &details, put, Applied::ResourcePut);
         }
         if self.options.prune {
             for id in self.snapshot.resources.keys() {
@@ -146,7 +146,7 @@ impl Planner<'_> {
             let scopes: BTreeSet<String> = wanted.or_else(|| known.cloned()).unwrap_or_default();
             let details = difference("scopes", known, &scopes);
             let put = Change::PutRole { name: entry.name.clone(), scopes };
-            self.put(plan, "role", &entry.name, known.is_some(), details, put, Applied::RolePut);
+            self.put(plan, "role", &entry.name, known.is_some(), &details, put, Applied::RolePut);
         }
         if self.options.prune {
             for name in self.snapshot.roles.keys() {
@@ -215,7 +215,7 @@ impl Planner<'_> {
             (_, None) => {}
         }
         let put = Change::PutClient { row: Box::new(row), roles, secrets };
-        self.put(plan, "client", &entry.id, known.is_some(), details, put, Applied::ClientPut);
+        self.put(plan, "client", &entry.id, known.is_some(), &details, put, Applied::ClientPut);
     }
 
     /// The client's row as the file wants it; what the file does not say is as before, or as a new client begins.
@@ -345,7 +345,7 @@ impl Planner<'_> {
             Some(Password::Plain(password)) => {
                 self.hashing.hash_new(password.expose_secret(), username).await.map_err(|error| error.to_string())?
             }
-            Some(Password::Hash(hash)) => self.hashing.import(hash.expose_secret())?,
+            Some(Password::Hash(hash)) => PasswordHashing::import(hash.expose_secret())?,
         };
         let row = UserRow {
             id: id::user(),
@@ -412,7 +412,7 @@ impl Planner<'_> {
         match &entry.known_password {
             None => Ok(None),
             Some(Password::Hash(hash)) if hash.expose_secret() == current => Ok(None),
-            Some(Password::Hash(hash)) => self.hashing.import(hash.expose_secret()).map(Some),
+            Some(Password::Hash(hash)) => PasswordHashing::import(hash.expose_secret()).map(Some),
             Some(Password::Plain(password)) => {
                 let password = password.expose_secret();
                 let is_same = self.hashing.is_right(password, current).await.map_err(|error| error.to_string())?;
@@ -426,11 +426,11 @@ impl Planner<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one line")]
-    fn put(&self, plan: &mut Plan, noun: &str, name: &str, is_known: bool, details: Vec<String>, change: Change, what: Applied) {
+    fn put(&self, plan: &mut Plan, noun: &str, name: &str, is_known: bool, details: &[String], change: Change, what: Applied) {
         if is_known && details.is_empty() {
             return;
         }
-        plan.lines.push(line(if is_known { '~' } else { '+' }, noun, name, &details));
+        plan.lines.push(line(if is_known { '~' } else { '+' }, noun, name, details));
         plan.changes.push((change, self.record(what, name)));
     }
 
@@ -455,6 +455,10 @@ fn described(row: &ClientRow) -> NewClient {
     }
 }
 
+/// A member of a client that is a list, separated by spaces, and one that is a text.
+type List = fn(&ClientRow) -> &str;
+type Text = fn(&ClientRow) -> Option<String>;
+
 fn client_details(known: Option<&ClientRow>, row: &ClientRow) -> Vec<String> {
     let set = |text: &str| text.split_whitespace().map(ToOwned::to_owned).collect::<BTreeSet<String>>();
     let mut details = Vec::new();
@@ -464,12 +468,12 @@ fn client_details(known: Option<&ClientRow>, row: &ClientRow) -> Vec<String> {
             ClientKind::Confidential => "confidential".to_owned(),
         });
     }
-    let lists: [(&str, fn(&ClientRow) -> &str); 3] =
+    let lists: [(&str, List); 3] =
         [("grants", |row| &row.grants), ("scopes", |row| &row.scopes), ("cors_origins", |row| &row.cors_origins)];
     for (name, list) in lists {
         details.extend(difference(name, known.map(|known| set(list(known))).as_ref(), &set(list(row))));
     }
-    let texts: [(&str, fn(&ClientRow) -> Option<String>); 6] = [
+    let texts: [(&str, Text); 6] = [
         ("default_resource", |row| row.default_resource.clone()),
         ("serves", |row| row.serves.clone()),
         ("access_token_lifetime", |row| row.access_token_lifetime.map(seconds)),

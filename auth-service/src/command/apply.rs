@@ -27,7 +27,9 @@ pub(super) async fn run(apply: Apply, settings: Settings) -> anyhow::Result<Exit
     let options = ApplyOptions { dry_run: apply.dry_run, prune: apply.prune, reset_passwords: apply.reset_passwords };
     super::operate(settings, async |operator| {
         let lines = operator.apply(&apply.file, options).await?;
-        lines.iter().for_each(|line| println!("{line}"));
+        for line in &lines {
+            println!("{line}");
+        }
         match (lines.len(), options.dry_run) {
             (0, _) => println!("nothing to change"),
             (count, true) => println!("{count} to change"),

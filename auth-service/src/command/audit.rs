@@ -90,7 +90,9 @@ async fn read(command: Command, operator: &Operator) -> anyhow::Result<()> {
                 let events = operator.audit_events(&filter, before.as_deref(), BATCH).await?;
                 let Some(last) = events.last() else { break };
                 before = Some(last.id.clone());
-                events.iter().for_each(|event| print!("{}", event.line()));
+                for event in &events {
+                    print!("{}", event.line());
+                }
             }
         }
         Command::Verify { output } => verify(operator, output).await?,

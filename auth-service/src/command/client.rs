@@ -118,8 +118,7 @@ async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
             output.list(&["id", "state", "grants", "scopes"], clients.into_iter().map(row).collect());
         }
         Command::Show { id, output } => {
-            let KnownClient { row, roles, secrets } =
-                operator.client(&id).await?.ok_or_else(|| NotFound { noun: "client", name: id })?;
+            let KnownClient { row, roles, secrets } = operator.client(&id).await?.ok_or(NotFound { noun: "client", name: id })?;
             let columns = [
                 "id",
                 "kind",

@@ -18,9 +18,9 @@ pub(super) async fn run(output: Output, settings: Settings) -> anyhow::Result<Ex
         }
     };
     if output.is_json() {
-        println!("{}", examination.to_json())
+        println!("{}", examination.to_json());
     } else {
-        print!("{}", examination.to_text())
+        print!("{}", examination.to_text());
     }
     Ok(if examination.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

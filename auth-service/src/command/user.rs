@@ -84,7 +84,7 @@ async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
             output.list(&COLUMNS, operator.snapshot().await?.users.values().map(values).collect());
         }
         Command::Show { username, output } => {
-            let user = operator.user(&username).await?.ok_or_else(|| NotFound { noun: "user", name: username })?;
+            let user = operator.user(&username).await?.ok_or(NotFound { noun: "user", name: username })?;
             output.show(&COLUMNS, values(&user));
         }
         Command::Delete { username } => operator.remove_user(&username).await?,

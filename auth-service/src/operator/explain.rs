@@ -135,8 +135,9 @@ impl Operator {
         let user = user::by_id(&self.store, &session.user_id).await?;
         let is_current =
             user.as_ref().is_some_and(|user| user.state == user::State::Active && user.generation == session.generation);
-        let used = link.consumed_at.map(|at| format!("it was used at {}; a second use ends the session", clock::rfc3339(at)));
-        report.check("it is unused", "RFC 9700 §4.14.2", used);
+        let use_before =
+            link.consumed_at.map(|at| format!("it was used at {}; a second use ends the session", clock::rfc3339(at)));
+        report.check("it is unused", "RFC 9700 §4.14.2", use_before);
         let ended = session.ended_at.map(|at| format!("it ended at {}", clock::rfc3339(at)));
         report.check("its session goes on", SECTION, ended);
         let end = link.expires_at.min(session.expires_at);

@@ -21,9 +21,9 @@ pub(super) async fn run(is_json: bool, settings: Settings) -> anyhow::Result<()>
         }
     }
     if is_json {
-        println!("{}", examination.to_json())
+        println!("{}", examination.to_json());
     } else {
-        print!("{}", examination.to_text())
+        print!("{}", examination.to_text());
     }
     ensure!(!examination.has_errors(), "something is broken");
     Ok(())
