@@ -61,7 +61,8 @@ impl App {
     /// Gets everything ready and binds the address of the settings.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let listener = Listener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
-        Self::start_on(listener, config).await
+        // Boxed, or all of the start would be part of every caller's own future.
+        Box::pin(Self::start_on(listener, config)).await
     }
 
     /// Gets everything ready behind a socket that is bound already.

@@ -110,7 +110,7 @@ async fn look_at_keys(examination: &mut Examination, store: &Store, config: &Con
 async fn look_at_itself(examination: &mut Examination, issuer: &str) {
     match look_at_issuer(issuer, None).await {
         Ok(look) if look.issuer == issuer => {
-            examination.ok("issuer URL", format!("{issuer} answers with {} keys", look.keys));
+            examination.ok("issuer URL", format!("{issuer} answers; usable keys: {}", look.keys));
             if let Some(date) = look.date.as_deref().and_then(clock::parse_http_date) {
                 examination.clock("the issuer", clock::now(), date);
             }

@@ -132,13 +132,13 @@ impl Chain {
     /// Forgets events that were recorded before this instant, from one checkpoint to the next, so that what is left still
     /// hangs on a signed statement.
     pub(crate) async fn forget_before(&self, before: i64) -> Result<u64, StoreError> {
-        let mut forgotten = 0;
-        for checkpoint in audit_chain::checkpoints(&self.store).await? {
-            // Whatever it covers was recorded before it was made.
-            if checkpoint.made_at >= before {
-                break;
-            }
+        let (mut forgotten, mut seq) = (0, 0);
+        // Whatever a checkpoint covers was recorded before it was made.
+        while let Some(checkpoint) = audit_chain::checkpoints_after(&self.store, seq, 1).await?.pop()
+            && checkpoint.made_at < before
+        {
             forgotten += audit_chain::forget_up_to(&self.store, &checkpoint).await?;
+            seq = checkpoint.seq;
         }
         Ok(forgotten)
     }
@@ -221,7 +221,23 @@ impl Chain {
         let jwks = rows.iter().filter_map(|row| serde_json::from_str(&row.public_jwk).ok());
         let keys: Vec<VerificationKey> = jwks.filter_map(|jwk| VerificationKey::from_jwk(&jwk).ok()).collect();
         let mut good = Vec::new();
-        for checkpoint in audit_chain::checkpoints(&self.store).await? {
+        let mut read = audit_chain::checkpoints_after(&self.store, 0, PAGE).await?;
+        while let Some(last) = read.last().map(|last| last.seq) {
+            self.check_checkpoints(read, &keys, &mut good, report);
+            read = audit_chain::checkpoints_after(&self.store, last, PAGE).await?;
+        }
+        report.checkpoints = good.len();
+        Ok(good)
+    }
+
+    fn check_checkpoints(
+        &self,
+        checkpoints: Vec<Checkpoint>,
+        keys: &[VerificationKey],
+        good: &mut Vec<Checkpoint>,
+        report: &mut Verification,
+    ) {
+        for checkpoint in checkpoints {
             let is_ours = secret::is_same_digest(&self.key.tag(TYPE, &checkpoint.token), &checkpoint.mac);
             let payload = keys.iter().find_map(|key| key.open(&checkpoint.token, TYPE).ok());
             let said = payload.and_then(|payload| serde_json::from_slice::<Statement>(&payload).ok());
@@ -233,13 +249,12 @@ impl Chain {
             };
             if is_ours && said.as_ref() == Some(&expected) {
                 report.covered = checkpoint.seq;
-                good.push(checkpoint);
+                // What is signed has been looked at, and there may be many.
+                good.push(Checkpoint { token: String::new(), mac: String::new(), ..checkpoint });
             } else {
                 report.note(checkpoint.seq, "the checkpoint at it was not signed by this issuer, or was changed".to_owned());
             }
         }
-        report.checkpoints = good.len();
-        Ok(good)
     }
 }
 

@@ -12,8 +12,9 @@ use crate::{
     clock,
     first_content::ADMIN,
     store::{
+        client,
         desired_state::{self, Change, Executed, KnownClient, KnownUser, Snapshot},
-        setting,
+        setting, user,
     },
 };
 
@@ -57,7 +58,7 @@ impl Operator {
 
     /// Removes a client, ends its sessions and revokes everything it was issued.
     pub async fn remove_client(&self, id: &str) -> anyhow::Result<()> {
-        let is_known = self.snapshot().await?.clients.contains_key(id);
+        let is_known = self.client(id).await?.is_some();
         self.remove("client", id, is_known.then(|| (Change::RemoveClient(id.to_owned()), id.to_owned())), Applied::ClientRemoved)
             .await
     }
@@ -83,10 +84,13 @@ impl Operator {
 
     pub(crate) async fn user(&self, username: &str) -> anyhow::Result<Option<KnownUser>> {
         let canonical: Username = username.parse()?;
-        Ok(self.snapshot().await?.users.remove(canonical.as_str()))
+        let Some(row) = user::by_canonical(&self.store, canonical.as_str()).await? else { return Ok(None) };
+        let roles = user::roles(&self.store, &row.id).await?.into_iter().collect();
+        Ok(Some(KnownUser { row, roles }))
     }
 
     pub(crate) async fn client(&self, id: &str) -> anyhow::Result<Option<KnownClient>> {
-        Ok(self.snapshot().await?.clients.remove(id))
+        let found = client::by_id(&self.store, id).await?;
+        Ok(found.map(|found| KnownClient { row: found.row, roles: found.roles.into_iter().collect(), secrets: found.secrets }))
     }
 }

@@ -106,10 +106,10 @@ pub(crate) async fn count_unsealed(store: &Store) -> Result<u64, StoreError> {
     Ok(unsealed.count(store.database.reader()).await?)
 }
 
-/// Every checkpoint, oldest first.
-pub(crate) async fn checkpoints(store: &Store) -> Result<Vec<Checkpoint>, StoreError> {
-    let checkpoints = audit_checkpoint::Entity::find().order_by_asc(audit_checkpoint::Column::Seq);
-    Ok(checkpoints.all(store.database.reader()).await?)
+/// Checkpoints behind this number, oldest first.
+pub(crate) async fn checkpoints_after(store: &Store, seq: i64, limit: u64) -> Result<Vec<Checkpoint>, StoreError> {
+    let checkpoints = audit_checkpoint::Entity::find().filter(audit_checkpoint::Column::Seq.gt(seq));
+    Ok(checkpoints.order_by_asc(audit_checkpoint::Column::Seq).limit(limit).all(store.database.reader()).await?)
 }
 
 /// The latest checkpoint.

@@ -37,7 +37,7 @@ async fn examine(examination: &mut Examination, config: &Config) {
     let id = config.id_at(config.listen);
     match look_at_issuer(&config.issuer, config.issuer_connect_to.as_deref()).await {
         Ok(look) if look.issuer == config.issuer => {
-            examination.ok("issuer", format!("{} answers with {} keys", look.issuer, look.keys));
+            examination.ok("issuer", format!("{} answers; usable keys: {}", look.issuer, look.keys));
             if let Some(date) = look.date.as_deref().and_then(parse_http_date) {
                 examination.clock("the issuer", now(), date);
             }
