@@ -161,7 +161,7 @@ impl Desired {
         let mut problems = Problems::default();
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in errors {
-            problems.add(line_of(text, error.span().map_or(0, |span| span.start)), first_line(error.message()));
+            problems.add(line_of(text, error.span().map_or(0, |span| span.start)), told(error.message()));
         }
         // What could not even be read would only lead to complaints that follow from it.
         problems.finish()?;
@@ -217,7 +217,7 @@ impl<'i> Reader<'_, 'i> {
                 Ok(entry) => read.push(At { line, entry }),
                 Err(error) => {
                     let line = error.span().map_or(line, |span| line_of(self.text, span.start));
-                    self.problems.add(line, first_line(error.message()));
+                    self.problems.add(line, told(error.message()));
                 }
             }
         }
@@ -275,9 +275,14 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// Without the excerpt that follows: it may be a secret.
-fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or_default().to_owned()
+/// What a parser says, without the excerpt that follows and without the value it is about: that may be a secret.
+fn told(message: &str) -> String {
+    let repeats_value = ["invalid ", "unknown variant"].iter().any(|beginning| message.starts_with(beginning));
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) if repeats_value => format!("expected {expected}"),
+        None if repeats_value => "the value is not acceptable".to_owned(),
+        Some(_) | None => message.lines().next().unwrap_or_default().to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -302,9 +307,16 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_repeated() {
-        let said = problems("[[client]]\nid = 'batch'\nsecrets = 'canary'\n");
-        assert!(said.contains("line 3: ") && !said.contains("canary"), "{said}");
-        let said = problems("[[client]]\nid = 'batch'\nsecret = canary\n");
-        assert!(said.contains("line 3: ") && !said.contains("canary"), "{said}");
+        for line in [
+            "secrets = 'canary'",
+            "secret = canary",
+            "secrets = \"\"\"canary\n, expected canary\nexpected\"\"\"",
+            "kind = 'canary'",
+            "access_token_lifetime = 'canary'",
+            "grants = { canary = 1 }",
+        ] {
+            let said = problems(&format!("[[client]]\nid = 'batch'\n{line}\n"));
+            assert!(said.contains("line 3: ") && !said.contains("canary"), "{line}: {said}");
+        }
     }
 }
