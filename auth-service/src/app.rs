@@ -26,6 +26,8 @@ use crate::{
     account::{Logins, PEPPER_MARK, PasswordChange, PasswordHashing, Policy, Profiles, Registration, Registrations, SessionList},
     admin::{self, Gate, Resources, Roles, SigningKeys, Users},
     api_key::ApiKeys,
+    apply::{self, ApplyOptions},
+    audit::{AuditLog, Chain, NameKey, Origin},
     client::Clients,
     clock,
     config::{Config, Profile},
@@ -42,6 +44,9 @@ use crate::{
 };
 
 pub(crate) const POOL_SIZE: u32 = 10;
+/// What the key behind refresh tokens is kept as, and the one behind the audit trail.
+const REFRESH_KEY: &str = "refresh_token_derivation";
+pub(crate) const AUDIT_KEY: &str = "audit";
 /// Whom anyone may ask from a browser, without credentials.
 const PUBLIC_PATHS: [&str; 2] = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"];
 
@@ -61,6 +66,7 @@ impl App {
     /// Gets everything ready and binds the address of the settings.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let listener = Listener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+        // Boxed, or all of the start would be part of every caller's own future.
         Box::pin(Self::start_on(listener, config)).await
     }
 
@@ -79,12 +85,14 @@ impl App {
         let places = Places::new(store.clone(), &issuer_name);
         let lists = StatusLists::new(store.clone(), Arc::clone(&ring), places.clone(), config.status_list_ttl);
 
+        let audit_key = NameKey(sealed_key(&store, &config.sealer, AUDIT_KEY).await?);
         let permits = std::thread::available_parallelism().map_or(1, usize::from);
         let hashing = hashing(&config, &issuer_name, permits);
+        apply_file(&config, &store, &hashing).await?;
         let throttle = throttle(&config, &store).await?;
         throttle.publish(&metrics);
         let session_list = SessionList { store: store.clone(), places: places.clone(), lists: Some(lists.clone()) };
-        let logins = Logins::new(store.clone(), hashing.clone(), throttle.clone());
+        let logins = Logins::new(store.clone(), hashing.clone(), throttle.clone(), audit_key.clone());
         let first_admin = first_content::admin(&store, &hashing, config.bootstrap_admin_password.as_ref())
             .await
             .context("the user `admin` cannot be created")?;
@@ -98,16 +106,13 @@ impl App {
                 places: places.clone(),
                 lifetime: config.access_token_lifetime,
             },
-            sessions: Sessions {
-                idle_lifetime: config.refresh_idle_lifetime,
-                absolute_lifetime: config.refresh_absolute_lifetime,
-                grace: config.refresh_grace,
-                derivation_key: kept_key(&store, &config.sealer, "refresh_token_derivation").await?,
-            },
+            sessions: sessions(&config, sealed_key(&store, &config.sealer, REFRESH_KEY).await?),
             lists: lists.clone(),
             enabled: enabled_grants(config.profile),
         };
+        let chain = Chain { store: store.clone(), issuer: issuer_name.clone(), key: audit_key };
         let domain = Domain {
+            audit: AuditLog { store: store.clone() },
             profiles: Profiles { store: store.clone() },
             api_keys: ApiKeys { store: store.clone(), lists: Some(lists.clone()) },
             password_change: PasswordChange { store: store.clone(), logins, sessions: session_list.clone() },
@@ -150,6 +155,8 @@ impl App {
             metadata: published,
             origins: origins.clone(),
             configured_origins: config.cors_origins.clone(),
+            chain,
+            audit_retention: clock::seconds(config.audit_retention),
         };
         upkeep.follow_settings().await?;
         let edge = edge(&config, origins, &routes.document, metrics.clone())?;
@@ -159,7 +166,7 @@ impl App {
             metrics,
             endpoint: edge.wrap(routes.endpoint).boxed(),
             upkeep: upkeep.start(),
-            operator: Operator::within(store, hashing, throttle, session_list, rotator),
+            operator: Operator::within(store, hashing, throttle, session_list, rotator, clock::seconds(config.audit_retention)),
             url: config.local_url(address),
             document: routes.document,
             first_admin,
@@ -207,6 +214,16 @@ impl App {
     }
 }
 
+/// Brings the database to the state of the file that the settings name, if they do.
+async fn apply_file(config: &Config, store: &Store, hashing: &PasswordHashing) -> anyhow::Result<()> {
+    let Some(path) = &config.apply else { return Ok(()) };
+    let origin = Origin::local("desired state");
+    for line in Box::pin(apply::apply(store, hashing, path, ApplyOptions::default(), &origin)).await? {
+        tracing::info!("Desired state: {line}");
+    }
+    Ok(())
+}
+
 async fn metrics_server(config: &Config, metrics: Metrics) -> anyhow::Result<Option<(Listener, Metrics)>> {
     let Some(address) = config.metrics_listen else { return Ok(None) };
     let listener = Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
@@ -249,6 +266,15 @@ pub(crate) fn rotator(config: &Config, store: &Store) -> Rotator {
     }
 }
 
+fn sessions(config: &Config, derivation_key: hmac::Key) -> Sessions {
+    Sessions {
+        idle_lifetime: config.refresh_idle_lifetime,
+        absolute_lifetime: config.refresh_absolute_lifetime,
+        grace: config.refresh_grace,
+        derivation_key,
+    }
+}
+
 /// What the endpoints for administrators stand on.
 fn administration(
     store: &Store,
@@ -281,16 +307,16 @@ pub(crate) fn hashing(config: &Config, issuer: &str, permits: usize) -> Password
 
 /// What counts guesses, under a key of its own.
 pub(crate) async fn throttle(config: &Config, store: &Store) -> anyhow::Result<Throttle> {
-    Ok(Throttle::new(store.clone(), kept_key(store, &config.sealer, "throttle").await?, config.login_throttle))
+    Ok(Throttle::new(store.clone(), sealed_key(store, &config.sealer, "throttle").await?, config.login_throttle))
 }
 
-/// The key for this purpose: made once, the same for every replica, sealed at rest.
-async fn kept_key(store: &Store, sealer: &Sealer, purpose: &str) -> anyhow::Result<hmac::Key> {
+/// A key for this purpose: made once, the same for every replica, sealed at rest.
+pub(crate) async fn sealed_key(store: &Store, sealer: &Sealer, purpose: &str) -> anyhow::Result<hmac::Key> {
     let mut fresh = Zeroizing::new([0; 32]);
     rand::fill(&mut *fresh).expect("the system's random source answers");
     let kept = setting::keep(store, purpose, &BASE64_STANDARD.encode(sealer.seal(&*fresh, purpose))).await?;
     let kept = BASE64_STANDARD.decode(kept).with_context(|| format!("the setting {purpose} is damaged"))?;
-    let key = sealer.unseal(&kept, purpose).with_context(|| format!("the key {purpose} cannot be unsealed"))?;
+    let key = sealer.unseal(&kept, purpose).with_context(|| format!("the key `{purpose}` cannot be unsealed"))?;
     if !sealer.is_current(&kept) {
         let (old, new) = (BASE64_STANDARD.encode(&kept), BASE64_STANDARD.encode(sealer.seal(&key, purpose)));
         setting::replace(store, purpose, &old, &new).await?;

@@ -1,10 +1,22 @@
 //! Everything worth recording, recorded by the domain in the same transaction as the change it tells of.
 
+mod applied;
+mod chain;
+mod names;
+mod search;
+
 use shared::server::context::RequestContext;
 
 use crate::{
     clock, id,
     store::{AuditEvent, Denial, session::Ended},
+};
+
+pub(crate) use self::{
+    applied::Applied,
+    chain::{Chain, Verification},
+    names::NameKey,
+    search::{AuditLog, Filter, Recorded},
 };
 
 /// What happened.
@@ -50,6 +62,8 @@ pub(crate) enum Event {
     ApiKeyRefused(ApiKeyRefusal),
     /// An administrator wanted what is not theirs to do.
     Denied(Denial),
+    /// A change of what a file describes, or one that the command line makes in the same way.
+    Applied(Applied),
 }
 
 /// Why a refresh token was refused: for the record, never for the caller.
@@ -145,6 +159,7 @@ impl Event {
             Self::ApiKeyRevoked => "api_key.revoke",
             Self::ApiKeyExchanged | Self::ApiKeyRefused(_) => "api_key.exchange",
             Self::Denied(_) => "authz.denied",
+            Self::Applied(applied) => applied.action(),
         }
     }
 
@@ -188,7 +203,8 @@ impl Event {
             | Self::ApiKeyCreated
             | Self::ApiKeyRotated
             | Self::ApiKeyRevoked
-            | Self::ApiKeyExchanged => None,
+            | Self::ApiKeyExchanged
+            | Self::Applied(_) => None,
         }
     }
 
@@ -370,6 +386,8 @@ impl Origin {
             ip: self.ip.clone(),
             request_id: self.request_id.clone(),
             detail: None,
+            seq: None,
+            hash: None,
         }
     }
 }

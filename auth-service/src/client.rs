@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub use crate::store::client::Kind;
+pub(crate) use crate::store::client::Secret;
 
 /// The client that a development server assumes when a request names none.
 pub(crate) const FIRST_PARTY: &str = "first-party";

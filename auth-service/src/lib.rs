@@ -11,11 +11,14 @@ mod account;
 mod admin;
 mod api_key;
 mod app;
+mod apply;
 mod audit;
+mod backup;
 mod client;
 mod clock;
 pub mod command;
 mod config;
+mod doctor;
 mod first_content;
 mod grant;
 mod http;
@@ -35,9 +38,10 @@ pub use self::{
     account::{HashCost, Peppers, Registration},
     api_key::NewApiKey,
     app::App,
+    backup::{RestoreOptions, backup, restore},
     client::{Kind as ClientKind, NewClient},
     config::{Config, Profile},
-    operator::{KeyPlan, Operator},
+    operator::{ApplyOptions, KeyPlan, Operator, TokenCheck, TokenReport},
     seal::Sealer,
     signing_key::Algorithm,
 };

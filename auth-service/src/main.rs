@@ -2,16 +2,7 @@
 
 use std::process::ExitCode;
 
-use auth_service::command::Cli;
-use clap::Parser;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Box::pin(Cli::parse().run()).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("auth-service: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    auth_service::command::main().await
 }

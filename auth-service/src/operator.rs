@@ -1,5 +1,9 @@
 //! What an operator may do: at the command line, or from a program that embeds the service.
 
+mod audit;
+mod desired_state;
+mod explain;
+
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -42,7 +46,13 @@ pub struct Operator {
     lists: Option<StatusLists>,
     origin: Origin,
     rule: Rule,
+    /// How many seconds audit events are kept.
+    audit_retention: i64,
 }
+
+pub(crate) use self::desired_state::NotFound;
+pub use self::explain::{TokenCheck, TokenReport};
+pub use crate::apply::ApplyOptions;
 
 /// A signing key, and what it does when.
 #[derive(Clone, Debug)]
@@ -73,7 +83,8 @@ impl Operator {
         let places = Places::new(store.clone(), issuer);
         let rotator = app::rotator(config, &store);
         let origin = Origin::local("command line");
-        Ok(Self { store, hashing, throttle, places, rotator, lists: None, origin, rule: for_the_operator })
+        let audit_retention = clock::seconds(config.audit_retention);
+        Ok(Self { store, hashing, throttle, places, rotator, lists: None, origin, rule: for_the_operator, audit_retention })
     }
 
     /// The operator of a service in this process.
@@ -83,10 +94,11 @@ impl Operator {
         throttle: Throttle,
         sessions: SessionList,
         rotator: Rotator,
+        audit_retention: i64,
     ) -> Self {
         let (places, lists) = (sessions.places, sessions.lists);
         let origin = Origin::local("embedding program");
-        Self { store, hashing, throttle, places, rotator, lists, origin, rule: for_the_operator }
+        Self { store, hashing, throttle, places, rotator, lists, origin, rule: for_the_operator, audit_retention }
     }
 
     /// The same operator, who may also disable or strip the last active holder of the role `admin`.

@@ -6,6 +6,7 @@ use shared::server::cors::AllowedOrigins;
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
+    audit::Chain,
     clock,
     http::Metadata,
     seal::Sealer,
@@ -36,6 +37,9 @@ pub(crate) struct Upkeep {
     pub(crate) origins: AllowedOrigins,
     /// The origins of the settings, which no client can take away.
     pub(crate) configured_origins: Vec<String>,
+    pub(crate) chain: Chain,
+    /// How many seconds audit events are kept.
+    pub(crate) audit_retention: i64,
 }
 
 /// Periodic work that ends when this is dropped.
@@ -51,13 +55,20 @@ impl Upkeep {
     /// Starts the work.
     pub(crate) fn start(self) -> Running {
         let this = Arc::new(self);
-        let (keys, purging) = (Arc::clone(&this), this);
+        let (keys, sealing, purging) = (Arc::clone(&this), Arc::clone(&this), this);
         Running(vec![
             tokio::spawn(async move {
                 let mut ticks = ticks(FOLLOW.min(keys.rotator.lifecycle.announce / 4));
                 loop {
                     ticks.tick().await;
                     keys.follow().await;
+                }
+            }),
+            tokio::spawn(async move {
+                let mut ticks = ticks(FOLLOW);
+                loop {
+                    ticks.tick().await;
+                    sealing.seal_audit().await;
                 }
             }),
             tokio::spawn(async move {
@@ -93,8 +104,17 @@ impl Upkeep {
         }
     }
 
+    async fn seal_audit(&self) {
+        if let Err(error) = self.chain.keep_up(&self.ring, clock::now()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Audit events could not be sealed yet");
+        }
+    }
+
     async fn purge(&self) {
         let now = clock::now();
+        if let Err(error) = self.chain.forget_before(now - self.audit_retention).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Old audit events could not be forgotten");
+        }
         if let Err(error) = status_list::purge(&self.store, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "Ended status lists could not be forgotten");
         }

@@ -43,7 +43,7 @@ async fn published(process: &AuthProcess) -> HashSet<String> {
 async fn a_fa_01_a_fa_02_a_fa_03_a_kill_at_any_moment_loses_nothing_and_logs_nobody_out() {
     let cycles = env::var("CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(5_u32);
     // Long enough for a slow machine to come back within.
-    let program = AuthProgram::new(env!("CARGO_BIN_EXE_auth_service_process")).await.setting("AUTH_REFRESH_GRACE", "1m");
+    let program = AuthProgram::new(env!("CARGO_BIN_EXE_command-line")).await.setting("AUTH_REFRESH_GRACE", "1m");
     let mut process = program.serve().await;
     program.expect(&["user", "add", "ada", "--role", "editor"], PASSWORD).await;
     let client = process.client().scope("account");

@@ -96,6 +96,8 @@ impl AuthProgram {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
+        // The program of the tests is both services; its name says which.
+        command.arg0("auth-service");
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AUTH_")) {
             command.env_remove(name);
         }

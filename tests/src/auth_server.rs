@@ -34,14 +34,19 @@ impl AuthHome {
         Self { database: TestDatabase::embedded(directory.path()), directory }
     }
 
-    /// Where it keeps its files.
+    /// Its database.
+    pub const fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
+    /// Its data directory.
     pub fn directory(&self) -> &std::path::Path {
         self.directory.path()
     }
 
-    /// Its database.
-    pub const fn database(&self) -> &TestDatabase {
-        &self.database
+    /// The settings of a development server that lives here.
+    pub fn config(&self) -> Config {
+        self.settings(|_| {}).expect("the home is there")
     }
 
     /// Starts the service on a free port, with these changes to the settings of a development server.

@@ -29,6 +29,11 @@ impl ResourceHome {
         &self.database
     }
 
+    /// Its data directory.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// Starts the service on a free port, trusting this issuer, with these changes to the settings of a development server.
     pub async fn start(&self, issuer: &str, change: impl FnOnce(&mut Config)) -> anyhow::Result<ResourceServer> {
         let mut config = Config::development(self.directory.path());

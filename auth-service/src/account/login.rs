@@ -7,7 +7,7 @@ use super::{
     password::{Busy, Verdict},
 };
 use crate::{
-    audit::{Event, LoginRefusal, Origin},
+    audit::{Event, LoginRefusal, NameKey, Origin},
     store::{Store, StoreError, User, audit_event, user},
     throttle::{Throttle, ThrottleError},
 };
@@ -18,6 +18,7 @@ pub(crate) struct Logins {
     store: Store,
     hashing: PasswordHashing,
     throttle: Throttle,
+    names: NameKey,
 }
 
 /// A person who has proved who they are.
@@ -57,8 +58,8 @@ pub(crate) enum LoginError {
 }
 
 impl Logins {
-    pub(crate) const fn new(store: Store, hashing: PasswordHashing, throttle: Throttle) -> Self {
-        Self { store, hashing, throttle }
+    pub(crate) const fn new(store: Store, hashing: PasswordHashing, throttle: Throttle, names: NameKey) -> Self {
+        Self { store, hashing, throttle, names }
     }
 
     /// What hashes passwords here.
@@ -83,7 +84,7 @@ impl Logins {
         let attempt = match self.throttle.attempt(username, client_id.unwrap_or_default(), origin).await {
             Ok(attempt) => attempt,
             Err(ThrottleError::Throttled { retry_after }) => {
-                self.record(LoginRefusal::Throttled, user_id.as_deref(), client_id, origin).await?;
+                self.record(LoginRefusal::Throttled, who(user_id.as_deref(), username), client_id, origin).await?;
                 return Err(LoginError::Throttled { retry_after });
             }
             Err(ThrottleError::Store(error)) => return Err(error.into()),
@@ -99,7 +100,8 @@ impl Logins {
             Ok(user) => user,
             Err(refusal) => {
                 self.throttle.failed(attempt).await?;
-                return Err(self.refuse(refusal, user_id.as_deref(), client_id, origin).await);
+                self.record(refusal, who(user_id.as_deref(), username), client_id, origin).await?;
+                return Err(LoginError::Refused);
             }
         };
         self.throttle.succeeded(attempt).await?;
@@ -118,22 +120,41 @@ impl Logins {
         client_id: Option<&str>,
         origin: &Origin,
     ) -> LoginError {
-        match self.record(refusal, user_id, client_id, origin).await {
+        match self.record(refusal, Who::Known(user_id), client_id, origin).await {
             Ok(()) => LoginError::Refused,
             Err(error) => LoginError::Store(error),
         }
     }
 
+    /// A name that nobody has is recorded only so that it can be recognised when it comes again.
     async fn record(
         &self,
         refusal: LoginRefusal,
-        user_id: Option<&str>,
+        who: Who<'_>,
         client_id: Option<&str>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
+        let (user_id, unknown) = match who {
+            Who::Known(user_id) => (user_id, None),
+            Who::Unknown(username) => (None, Some(self.names.of_unknown(username))),
+        };
         tracing::info!(client.id = client_id, user.id = user_id, reason = refusal.code(), "Refused a login");
-        audit_event::record(&self.store, origin.record(Event::LoginRefused(refusal), user_id, client_id)).await
+        let mut event = origin.record(Event::LoginRefused(refusal), user_id, client_id);
+        event.detail = unknown;
+        audit_event::record(&self.store, event).await
     }
+}
+
+/// Who was refused.
+#[derive(Clone, Copy)]
+enum Who<'a> {
+    Known(Option<&'a str>),
+    /// Nobody has this name.
+    Unknown(&'a str),
+}
+
+fn who<'a>(user_id: Option<&'a str>, username: &'a str) -> Who<'a> {
+    user_id.map_or(Who::Unknown(username), |id| Who::Known(Some(id)))
 }
 
 /// Whether a password opens an account for this purpose.

@@ -4,13 +4,16 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use shared::{scope::Scope, server::settings};
 
+use super::output::Output;
 use crate::{
     client::{Kind, NewClient},
+    clock,
     config::Settings,
-    operator::Operator,
-    store::client::State,
+    operator::{NotFound, Operator},
+    store::{ClientRow, client::State, desired_state::KnownClient},
 };
 
 #[derive(Subcommand)]
@@ -26,7 +29,22 @@ pub(super) enum Command {
         overlap: Duration,
     },
     /// List the clients
-    List,
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show a client
+    Show {
+        /// The client
+        id: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Remove a client; ends its sessions and revokes everything it was issued
+    Remove {
+        /// The client
+        id: String,
+    },
     /// Let a client be used again
     Enable {
         /// The client
@@ -93,19 +111,62 @@ async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
             }
         }
         Command::Rotate { id, overlap } => show(&operator.add_client_secret(&id, overlap).await?),
-        Command::List => {
-            for client in operator.clients().await? {
-                let state = match client.state {
-                    State::Active => "active",
-                    State::Disabled => "disabled",
-                };
-                println!("{}\t{}\t{}\t{}", client.id, state, client.grants, client.scopes);
-            }
+        Command::List { output } => {
+            let clients = operator.clients().await?;
+            let row =
+                |row: ClientRow| vec![json!(row.id), json!(state(&row)), json!(words(&row.grants)), json!(words(&row.scopes))];
+            output.list(&["id", "state", "grants", "scopes"], clients.into_iter().map(row).collect());
         }
+        Command::Show { id, output } => {
+            let KnownClient { row, roles, secrets } = operator.client(&id).await?.ok_or(NotFound { noun: "client", name: id })?;
+            let columns = [
+                "id",
+                "kind",
+                "state",
+                "grants",
+                "scopes",
+                "roles",
+                "default_resource",
+                "serves",
+                "cors_origins",
+                "secrets",
+                "created_at",
+            ];
+            let kind = match row.kind {
+                Kind::Public => "public",
+                Kind::Confidential => "confidential",
+            };
+            let values = vec![
+                json!(row.id),
+                json!(kind),
+                json!(state(&row)),
+                json!(words(&row.grants)),
+                json!(words(&row.scopes)),
+                json!(roles),
+                json!(row.default_resource),
+                json!(row.serves),
+                json!(words(&row.cors_origins)),
+                json!(secrets.len()),
+                json!(clock::rfc3339(row.created_at)),
+            ];
+            output.show(&columns, values);
+        }
+        Command::Remove { id } => operator.remove_client(&id).await?,
         Command::Enable { id } => operator.enable_client(&id, true).await?,
         Command::Disable { id } => operator.enable_client(&id, false).await?,
     }
     Ok(())
+}
+
+fn state(client: &ClientRow) -> &'static str {
+    match client.state {
+        State::Active => "active",
+        State::Disabled => "disabled",
+    }
+}
+
+fn words(list: &str) -> Vec<&str> {
+    list.split_whitespace().collect()
 }
 
 fn show(secret: &SecretString) {

@@ -3,13 +3,21 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use serde_json::json;
 
-use crate::{config::Settings, operator::Operator};
+use super::output::Output;
+use crate::{
+    config::Settings,
+    operator::{KeyPlan, Operator},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// List the signing keys as a dated plan
-    List,
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
     /// Announce the next key now instead of on schedule
     Rotate {
         /// Let it sign at once: for emergencies, since verifiers must fetch it first
@@ -29,11 +37,23 @@ pub(super) async fn run(command: Command, settings: Settings) -> anyhow::Result<
 
 async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
     match command {
-        Command::List => {}
+        Command::List { output } if output.is_json() => return list(operator, output).await,
+        Command::List { .. } => {}
         Command::Rotate { now } => operator.rotate_key(now).await?,
         Command::Revoke { id } => operator.revoke_key(&id).await?,
     }
     show(operator).await
+}
+
+async fn list(operator: &Operator, output: Output) -> anyhow::Result<()> {
+    let row = |key: KeyPlan| {
+        let (id, algorithm, state) = (json!(key.id), json!(key.algorithm), json!(key.state));
+        let dates = [json!(key.announced_at), json!(key.sign_from), json!(key.sign_until), json!(key.verify_until)];
+        [id, algorithm, state].into_iter().chain(dates).collect()
+    };
+    let columns = ["id", "algorithm", "state", "announced_at", "sign_from", "sign_until", "verify_until"];
+    output.list(&columns, operator.keys().await?.into_iter().map(row).collect());
+    Ok(())
 }
 
 async fn show(operator: &Operator) -> anyhow::Result<()> {

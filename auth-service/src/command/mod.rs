@@ -1,30 +1,47 @@
 //! The command line: one file per verb, each calling the domain as HTTP does.
 
 mod api_key;
+mod apply;
+mod audit;
+mod backup;
 mod client;
+mod doctor;
 mod healthcheck;
 mod key;
+mod migrate;
 mod openapi;
+mod output;
 mod resource;
 mod role;
 mod scope;
 mod serve;
 mod session;
+mod token;
 mod user;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{config::Settings, operator::Operator};
+use crate::{
+    account::AccountError,
+    client::ClientChangeError,
+    config::Settings,
+    operator::{NotFound, Operator},
+};
+
+/// The exit code for something that does not exist; clap's own for a wrong command line is 2.
+const NOT_FOUND: u8 = 3;
 
 /// Logs people in and issues RS256-signed JWT access tokens (RFC 9068)
 ///
 /// Every setting is a flag and an environment variable; secrets may also be given as files. With nothing set it is a safe
 /// development server on loopback.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong command line, 3 there is nothing of that name.
 #[derive(Parser)]
 #[command(name = "auth-service", version, args_conflicts_with_subcommands = false)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
@@ -36,6 +53,10 @@ pub struct Cli {
 enum Command {
     /// Serve until told to stop (the default)
     Serve,
+    /// Bring the schema of the database up to date, and nothing else
+    Migrate,
+    /// Bring users, roles, clients and resources to the state that a file describes; a second time changes nothing
+    Apply(apply::Apply),
     /// Create users and change their passwords
     #[command(subcommand)]
     User(user::Command),
@@ -57,6 +78,18 @@ enum Command {
     /// See, rotate and revoke signing keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Say what a token is and why it is refused
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Read, export and prove the audit trail
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Look at settings, database, keys, clocks and the issuer's URL, and say what to do; exit code 1 if something is broken
+    Doctor(output::Output),
+    /// Write a consistent copy of the embedded database to a new file, while the service runs
+    Backup(backup::Backup),
+    /// Put a backup in place of the embedded database; all sessions end
+    Restore(backup::Restore),
     /// Ask a running service on this machine whether it is ready; exit code 0 if so
     Healthcheck,
     /// Print the OpenAPI document
@@ -65,10 +98,12 @@ enum Command {
 
 impl Cli {
     /// Runs the command.
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
+    async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command.unwrap_or(Command::Serve) {
             // Boxed, or the whole start-up would be part of the future of every command.
             Command::Serve => Box::pin(serve::run(self.settings)).await,
+            Command::Migrate => migrate::run(self.settings).await,
+            Command::Apply(apply) => apply::run(apply, self.settings).await,
             Command::User(command) => user::run(command, self.settings).await,
             Command::Resource(command) => resource::run(command, self.settings).await,
             Command::Role(command) => role::run(command, self.settings).await,
@@ -76,6 +111,11 @@ impl Cli {
             Command::ApiKey(command) => api_key::run(command, self.settings).await,
             Command::Session(command) => session::run(command, self.settings).await,
             Command::Key(command) => key::run(command, self.settings).await,
+            Command::Token(command) => token::run(command, self.settings).await,
+            Command::Audit(command) => audit::run(command, self.settings).await,
+            Command::Doctor(output) => doctor::run(output, self.settings).await,
+            Command::Backup(backup) => backup::back_up(backup, self.settings).await,
+            Command::Restore(restore) => backup::restore(restore, self.settings).await,
             Command::Healthcheck => healthcheck::run(self.settings).await,
             Command::Openapi => openapi::run().await,
         }
@@ -88,4 +128,25 @@ async fn operate(settings: Settings, work: impl AsyncFnOnce(&Operator) -> anyhow
     let done = work(&operator).await;
     operator.close().await?;
     done.map(|()| ExitCode::SUCCESS)
+}
+
+/// Reads the command line, runs the command and says on standard error what went wrong.
+pub async fn main() -> ExitCode {
+    match Box::pin(Cli::parse().run()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("auth-service: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+/// What a failure tells a script: 3 if there is nothing of that name, 1 for everything else.
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let is_missing = error.chain().any(|cause| {
+        cause.is::<NotFound>()
+            || matches!(cause.downcast_ref(), Some(AccountError::UnknownUser(_)))
+            || matches!(cause.downcast_ref(), Some(ClientChangeError::NoSuchClient(_) | ClientChangeError::NotConfidential(_)))
+    });
+    if is_missing { ExitCode::from(NOT_FOUND) } else { ExitCode::FAILURE }
 }

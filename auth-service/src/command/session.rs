@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use serde_json::json;
 
-use crate::{clock, config::Settings, operator::Operator};
+use super::output::Output;
+use crate::{account::Session, clock, config::Settings, operator::Operator};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -12,6 +14,8 @@ pub(super) enum Command {
     List {
         /// Whose sessions
         username: String,
+        #[command(flatten)]
+        output: Output,
     },
     /// End a session and revoke its access tokens
     End {
@@ -31,12 +35,14 @@ pub(super) async fn run(command: Command, settings: Settings) -> anyhow::Result<
 
 async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
     match command {
-        Command::List { username } => {
-            for session in operator.sessions(&username).await? {
-                let device = session.device.as_deref().unwrap_or("-");
+        Command::List { username, output } => {
+            let row = |session: Session| {
                 let (created, used) = (clock::rfc3339(session.created_at), clock::rfc3339(session.last_used_at));
-                println!("{}\t{}\t{created}\t{used}\t{}\t{device}", session.id, session.client_id, session.ip);
-            }
+                let (id, client) = (session.id, session.client_id);
+                vec![json!(id), json!(client), json!(created), json!(used), json!(session.ip), json!(session.device)]
+            };
+            let rows = operator.sessions(&username).await?.into_iter().map(row).collect();
+            output.list(&["id", "client_id", "created_at", "last_used_at", "ip", "device"], rows);
         }
         Command::End { id } => operator.end_session(&id).await?,
         Command::EndAll { username } => println!("{}", operator.end_sessions(&username).await?),

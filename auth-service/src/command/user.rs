@@ -9,10 +9,17 @@ use std::{
 use anyhow::Context;
 use clap::Subcommand;
 use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 use shared::server::settings;
 use zeroize::Zeroizing;
 
-use crate::{config::Settings, operator::Operator};
+use super::output::Output;
+use crate::{
+    clock,
+    config::Settings,
+    operator::{NotFound, Operator},
+    store::{desired_state::KnownUser, user::State},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -26,6 +33,23 @@ pub(super) enum Command {
         /// A role to give, once for each
         #[arg(long = "role")]
         roles: Vec<String>,
+    },
+    /// List the users
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show a user
+    Show {
+        /// Who
+        username: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Delete a user; ends their sessions and revokes their access tokens
+    Delete {
+        /// Who
+        username: String,
     },
     /// Set a user's password, which ends their sessions; it is asked for, or read from standard input
     Passwd {
@@ -90,6 +114,14 @@ async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
             println!("{}", operator.invite(&borrowed(&roles), expires).await?.expose_secret());
         }
         Command::Unlock { username } => operator.unlock_user(&username).await?,
+        Command::List { output } => {
+            output.list(&COLUMNS, operator.snapshot().await?.users.values().map(values).collect());
+        }
+        Command::Show { username, output } => {
+            let user = operator.user(&username).await?.ok_or(NotFound { noun: "user", name: username })?;
+            output.show(&COLUMNS, values(&user));
+        }
+        Command::Delete { username } => operator.remove_user(&username).await?,
         Command::Passwd { username } => operator.set_password(&username, &read_password()?).await?,
         Command::Roles { username, roles, even_the_last_admin } => {
             told(operator, even_the_last_admin).set_roles(&username, &borrowed(&roles)).await?;
@@ -106,6 +138,18 @@ async fn change(command: Command, operator: &Operator) -> anyhow::Result<()> {
 fn told(operator: &Operator, even_the_last_admin: bool) -> Operator {
     let operator = operator.clone();
     if even_the_last_admin { operator.even_the_last_admin() } else { operator }
+}
+
+const COLUMNS: [&str; 6] = ["id", "username", "state", "roles", "created_at", "must_change_password"];
+
+fn values(user: &KnownUser) -> Vec<Value> {
+    let KnownUser { row, roles } = user;
+    let state = match row.state {
+        State::Active => "active",
+        State::Disabled => "disabled",
+    };
+    let created = clock::rfc3339(row.created_at);
+    vec![json!(row.id), json!(row.username), json!(state), json!(roles), json!(created), json!(row.must_change_password)]
 }
 
 fn borrowed(roles: &[String]) -> Vec<&str> {

@@ -33,6 +33,11 @@ impl Settings {
         Ok(address.expect("whatever failed its check was reported"))
     }
 
+    /// Where the service keeps its files.
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
+        &self.data_dir
+    }
+
     /// Checks every setting, and names all that is wrong at once.
     pub(crate) fn check(self) -> Result<Config, Problems> {
         let mut problems = Problems::new();
@@ -71,12 +76,8 @@ impl Settings {
         let registration = problems.check("AUTH_REGISTRATION", &self.registration, str::parse);
         let registration_roles = problems.check("AUTH_REGISTRATION_ROLES", &self.registration_roles, roles);
         let login_throttle = problems.check("AUTH_LOGIN_THROTTLE", &self.login_throttle, settings::switch);
-        let pepper =
-            problems.take("AUTH_PASSWORD_PEPPER", settings::secret(self.password_pepper, self.password_pepper_file.as_deref()));
-        let peppers = match pepper.flatten() {
-            Some(pepper) => problems.check("AUTH_PASSWORD_PEPPER", pepper.expose_secret(), Peppers::parse),
-            None => Some(Peppers::default()),
-        };
+        let peppers = self.peppers(&mut problems);
+        let retention = problems.check("AUTH_AUDIT_RETENTION", &self.audit_retention, within(DAY, YEAR.saturating_mul(10)));
         let database_url =
             problems.take("AUTH_DATABASE_URL", settings::secret(self.database_url, self.database_url_file.as_deref()));
         let admin_password = problems.take(
@@ -135,7 +136,17 @@ impl Settings {
             registration: registration.expect(unchecked),
             registration_roles: registration_roles.expect(unchecked),
             login_throttle: login_throttle.expect(unchecked),
+            audit_retention: retention.expect(unchecked),
+            apply: self.apply,
         })
+    }
+
+    fn peppers(&self, problems: &mut Problems) -> Option<Peppers> {
+        let given = settings::secret(self.password_pepper.clone(), self.password_pepper_file.as_deref());
+        match problems.take("AUTH_PASSWORD_PEPPER", given)? {
+            Some(pepper) => problems.check("AUTH_PASSWORD_PEPPER", pepper.expose_secret(), Peppers::parse),
+            None => Some(Peppers::default()),
+        }
     }
 
     fn hash_cost(&self, problems: &mut Problems) -> Option<HashCost> {

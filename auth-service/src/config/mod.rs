@@ -8,7 +8,7 @@ mod settings;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::DirBuilderExt,
-    path::Path,
+    path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
     time::Duration,
@@ -27,6 +27,8 @@ use crate::{
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
+// Keep it in step with the default of `Settings`.
+const AUDIT_RETENTION: Duration = DAY.saturating_mul(400);
 
 /// How strict the service is with its operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +102,20 @@ pub struct Config {
     pub registration_roles: Vec<String>,
     /// Whether those who guess at passwords and secrets are slowed down.
     pub login_throttle: bool,
+    /// How long audit events are kept.
+    pub audit_retention: Duration,
+    /// A file with the desired state, applied at every start.
+    pub apply: Option<PathBuf>,
+}
+
+impl Profile {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+            Self::Strict => "strict",
+        }
+    }
 }
 
 impl FromStr for Profile {
@@ -149,6 +165,8 @@ impl Config {
             registration: Registration::Closed,
             registration_roles: Vec::new(),
             login_throttle: true,
+            audit_retention: AUDIT_RETENTION,
+            apply: None,
         })
     }
 
@@ -161,6 +179,11 @@ impl Config {
     pub(crate) fn local_url(&self, address: SocketAddr) -> String {
         format!("{}://localhost:{}", if self.tls.is_some() { "https" } else { "http" }, address.port())
     }
+}
+
+/// A secret in an environment variable that a file of ours names.
+pub(crate) fn secret_variable(name: &str) -> Option<SecretString> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
 }
 
 /// Makes the data directory for the service alone: it holds password hashes and, in development, the master key.

@@ -163,6 +163,14 @@ pub(crate) struct Settings {
     #[arg(long, env = "AUTH_LOGIN_THROTTLE", default_value = "on")]
     pub(super) login_throttle: String,
 
+    /// How long audit events are kept, a day or more
+    #[arg(long, env = "AUTH_AUDIT_RETENTION", default_value = "400d")]
+    pub(super) audit_retention: String,
+
+    /// File with the desired state (TOML), applied at every start as by the command `apply`
+    #[arg(long = "apply", env = "AUTH_APPLY", value_name = "FILE")]
+    pub(super) apply: Option<PathBuf>,
+
     /// What to log, in the form of tracing's `EnvFilter`
     #[arg(long, env = "AUTH_LOG", default_value = "info")]
     pub(crate) log: String,

@@ -18,6 +18,9 @@ pub(super) enum ApiScope {
     /// Manage signing keys and API keys
     #[oai(rename = "admin:keys")]
     AdminKeys,
+    /// Read the audit log
+    #[oai(rename = "admin:audit")]
+    AdminAudit,
 }
 
 /// The scopes as they stand in tokens; keep in step with [`ApiScope`].
@@ -26,6 +29,7 @@ pub(super) mod scope {
     pub(in crate::http) const ADMIN_USERS: &str = "admin:users";
     pub(in crate::http) const ADMIN_CLIENTS: &str = "admin:clients";
     pub(in crate::http) const ADMIN_KEYS: &str = "admin:keys";
+    pub(in crate::http) const ADMIN_AUDIT: &str = "admin:audit";
 }
 
 /// An access token for the issuer's own API.

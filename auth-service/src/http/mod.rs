@@ -23,6 +23,7 @@ use crate::{
     account::{PasswordChange, Profiles, Registrations, SessionList},
     admin::{Clients, Gate, Resources, Roles, SigningKeys, Users},
     api_key::ApiKeys,
+    audit::AuditLog,
     client,
     config::Profile,
     grant::Grants,
@@ -47,6 +48,7 @@ enum ApiTag {
 
 /// What the endpoints stand on.
 pub(crate) struct Domain {
+    pub(crate) audit: AuditLog,
     pub(crate) profiles: Profiles,
     pub(crate) api_keys: ApiKeys,
     pub(crate) password_change: PasswordChange,
@@ -111,6 +113,7 @@ fn apis(domain: &Domain) -> impl OpenApi + 'static {
         admin::ClientSecretsApi { gate: admin.gate.clone(), clients: admin.clients.clone() },
         admin::ResourcesApi { gate: admin.gate.clone(), resources: admin.resources.clone() },
         admin::ApiKeysApi { keys: domain.api_keys.clone() },
+        admin::AuditEventsApi { log: domain.audit.clone() },
         admin::SigningKeysApi { gate: admin.gate.clone(), keys: admin.keys.clone() },
     );
     (oauth, account, admin)

@@ -1,9 +1,12 @@
 //! What is kept, one file per table: the row, and the verbs on it, each of which happens wholly or not at all.
 
 pub(crate) mod api_key;
+pub(crate) mod audit_chain;
 pub(crate) mod audit_event;
 pub(crate) mod change;
 pub(crate) mod client;
+pub(crate) mod desired_state;
+pub(crate) mod embedded;
 pub(crate) mod invitation;
 pub(crate) mod login_attempt;
 mod migration;

@@ -41,7 +41,7 @@ pub(crate) struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod status_block {
+pub(super) mod status_block {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

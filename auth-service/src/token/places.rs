@@ -125,6 +125,11 @@ pub(super) fn gathered(seed: &[u8], place: i32) -> i32 {
     whole(left, right)
 }
 
+/// The block of a list that a place belongs to.
+pub(crate) fn block_of(seed: &[u8], place: i32) -> i32 {
+    gathered(seed, place) / BLOCK
+}
+
 fn halves(number: i32) -> (u32, u32) {
     let number = number.unsigned_abs();
     (number >> HALF_BITS & HALF_MASK, number & HALF_MASK)

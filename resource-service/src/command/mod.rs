@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+mod doctor;
 mod healthcheck;
 mod openapi;
 mod serve;
@@ -20,10 +21,16 @@ pub(crate) struct CommandLine {
     pub(crate) settings: Settings,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Command {
     /// Run the service (the default)
     Serve,
+    /// Look at settings, database, the issuer, its keys and the clocks, and say what to do; exit code 1 if something is broken
+    Doctor {
+        /// A table for people, or JSON for programs
+        #[arg(long, value_parser = ["table", "json"], default_value = "table", value_name = "FORM")]
+        output: String,
+    },
     /// Ask a running service on this machine whether it is ready; exit code 0 if it is
     Healthcheck,
     /// Print the description of the API that /openapi.json serves
@@ -37,6 +44,7 @@ pub async fn run() -> anyhow::Result<()> {
     let CommandLine { command, settings } = CommandLine::from_arg_matches(&matches)?;
     match command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(settings).await,
+        Command::Doctor { output } => doctor::run(output == "json", settings).await,
         Command::Healthcheck => healthcheck::run(&settings).await,
         Command::Openapi => openapi::run(settings).await,
     }

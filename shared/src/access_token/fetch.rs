@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use reqwest::{
     Client, Response, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, HeaderMap, IF_NONE_MATCH},
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HOST, HeaderMap, IF_NONE_MATCH},
     redirect::Policy,
 };
 use url::{Host, Url, form_urlencoded};
@@ -143,6 +143,12 @@ impl Fetcher {
         }
         let body = read(answer, limit).await.map_err(unreachable)?;
         Ok((status, body.ok_or_else(|| FetchError::TooLarge(url.clone(), limit))?))
+    }
+
+    /// What the clock behind this URL says (RFC 9110 §6.6.1).
+    pub(super) async fn date(&self, url: &Url) -> Option<String> {
+        let answer = self.client.get(self.route(url)).header(HOST, authority(url)).send().await.ok()?;
+        answer.headers().get(DATE)?.to_str().ok().map(str::to_owned)
     }
 
     /// The URL by which the HTTP client gets where it should connect to.

@@ -167,32 +167,26 @@ impl AccessTokenVerifier {
 
     /// Reads the claims and checks everything but the signature and the revocation.
     fn claims(&self, payload: &[u8], now: i64) -> Result<AccessTokenClaims, AccessTokenError> {
-        const MALFORMED: AccessTokenError = AccessTokenError::Malformed("its claims are not acceptable JSON");
-        let members = Members::read(payload).map_err(|_| MALFORMED)?;
-        // RFC 9068 §2.2.
-        for name in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"] {
-            if !members.contains(name) {
-                return Err(AccessTokenError::MissingClaim(name));
-            }
-        }
-        // DPoP (RFC 9449 §7.1) and certificate-bound tokens are worthless to whoever stole them; let it stay so.
-        if members.contains("cnf") {
-            return Err(AccessTokenError::Bound);
-        }
-        let claims: AccessTokenClaims = serde_json::from_slice(payload).map_err(|_| MALFORMED)?;
-        if claims.iss != self.inner.issuer {
-            return Err(AccessTokenError::Issuer);
-        }
-        if self.inner.resource.as_ref().is_some_and(|resource| !claims.aud.contains(resource)) {
-            return Err(AccessTokenError::Audience);
-        }
-        for (name, value) in [("sub", &claims.sub), ("client_id", &claims.client_id), ("jti", &claims.jti)] {
-            if value.is_empty() {
-                return Err(AccessTokenError::MissingClaim(name));
-            }
-        }
+        let claims = read_claims(payload)?;
+        self.check_issuer(&claims)?;
+        self.check_audience(&claims)?;
+        check_names(&claims)?;
         check_times(&claims, now)?;
         Ok(claims)
+    }
+
+    pub(super) fn check_issuer(&self, claims: &AccessTokenClaims) -> Result<(), AccessTokenError> {
+        if claims.iss == self.inner.issuer { Ok(()) } else { Err(AccessTokenError::Issuer) }
+    }
+
+    pub(super) fn check_audience(&self, claims: &AccessTokenClaims) -> Result<(), AccessTokenError> {
+        let is_meant = self.inner.resource.as_ref().is_none_or(|resource| claims.aud.contains(resource));
+        if is_meant { Ok(()) } else { Err(AccessTokenError::Audience) }
+    }
+
+    /// The key of this ID, if it is among the keys at hand.
+    pub(super) async fn known_key(&self, id: &str) -> Result<Arc<VerificationKey>, AccessTokenError> {
+        self.keys().await?.shared(id).ok_or(AccessTokenError::UnknownKey)
     }
 }
 
@@ -205,25 +199,58 @@ impl fmt::Debug for AccessTokenVerifier {
     }
 }
 
-/// RFC 9068 §4 and RFC 7519 §4.1.4 to §4.1.6, and a bound on how long an issuer's mistake can last.
-fn check_times(claims: &AccessTokenClaims, now: i64) -> Result<(), AccessTokenError> {
-    let leeway = LEEWAY.as_secs().cast_signed();
-    if now >= claims.exp.saturating_add(leeway) {
-        return Err(AccessTokenError::Expired);
+/// Reads claims that have everything which RFC 9068 §2.2 requires, and no demand that nobody here can meet.
+pub(super) fn read_claims(payload: &[u8]) -> Result<AccessTokenClaims, AccessTokenError> {
+    const MALFORMED: AccessTokenError = AccessTokenError::Malformed("its claims are not acceptable JSON");
+    let members = Members::read(payload).map_err(|_| MALFORMED)?;
+    for name in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"] {
+        if !members.contains(name) {
+            return Err(AccessTokenError::MissingClaim(name));
+        }
     }
-    let latest_start = now.saturating_add(leeway);
-    if claims.iat > latest_start || claims.nbf.is_some_and(|nbf| nbf > latest_start) {
-        return Err(AccessTokenError::NotYetValid);
+    // DPoP (RFC 9449 §7.1) and certificate-bound tokens are worthless to whoever stole them; let it stay so.
+    if members.contains("cnf") {
+        return Err(AccessTokenError::Bound);
     }
-    let lifetime = claims.exp.saturating_sub(claims.iat);
-    if !(1..=MAX_LIFETIME.as_secs().cast_signed()).contains(&lifetime) {
-        return Err(AccessTokenError::Lifetime);
+    serde_json::from_slice(payload).map_err(|_| MALFORMED)
+}
+
+/// Whether what must name somebody does.
+pub(super) fn check_names(claims: &AccessTokenClaims) -> Result<(), AccessTokenError> {
+    for (name, value) in [("sub", &claims.sub), ("client_id", &claims.client_id), ("jti", &claims.jti)] {
+        if value.is_empty() {
+            return Err(AccessTokenError::MissingClaim(name));
+        }
     }
     Ok(())
 }
 
+/// RFC 9068 §4 and RFC 7519 §4.1.4 to §4.1.6, and a bound on how long an issuer's mistake can last.
+fn check_times(claims: &AccessTokenClaims, now: i64) -> Result<(), AccessTokenError> {
+    check_end(claims, now)?;
+    check_beginning(claims, now)?;
+    check_lifetime(claims)
+}
+
+pub(super) fn check_end(claims: &AccessTokenClaims, now: i64) -> Result<(), AccessTokenError> {
+    let is_over = now >= claims.exp.saturating_add(LEEWAY.as_secs().cast_signed());
+    if is_over { Err(AccessTokenError::Expired) } else { Ok(()) }
+}
+
+pub(super) fn check_beginning(claims: &AccessTokenClaims, now: i64) -> Result<(), AccessTokenError> {
+    let latest_start = now.saturating_add(LEEWAY.as_secs().cast_signed());
+    let is_early = claims.iat > latest_start || claims.nbf.is_some_and(|nbf| nbf > latest_start);
+    if is_early { Err(AccessTokenError::NotYetValid) } else { Ok(()) }
+}
+
+pub(super) fn check_lifetime(claims: &AccessTokenClaims) -> Result<(), AccessTokenError> {
+    let lifetime = claims.exp.saturating_sub(claims.iat);
+    let is_bounded = (1..=MAX_LIFETIME.as_secs().cast_signed()).contains(&lifetime);
+    if is_bounded { Ok(()) } else { Err(AccessTokenError::Lifetime) }
+}
+
 /// Seconds since 1970.
-fn unix_now() -> i64 {
+pub(super) fn unix_now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
 }
 

@@ -13,6 +13,7 @@ pub mod client_ip;
 pub mod context;
 pub mod cors;
 pub mod docs;
+pub mod doctor;
 pub mod edge;
 pub mod entity_tag;
 pub mod health;

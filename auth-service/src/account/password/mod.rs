@@ -109,6 +109,14 @@ impl PasswordHashing {
         .await
     }
 
+    /// Whether this is the password behind a stored hash.
+    pub(crate) async fn is_right(&self, password: &str, stored: &str) -> Result<bool, Busy> {
+        Ok(match self.verify(password, Some(stored)).await? {
+            Verdict::Right | Verdict::RightButOutdated => true,
+            Verdict::Wrong => false,
+        })
+    }
+
     /// Runs one hash on a blocking thread. The permit moves along: a caller that hangs up does not free a slot in use.
     async fn run<T: Send + 'static>(&self, hash: impl FnOnce(&Slots) -> T + Send + 'static) -> Result<T, Busy> {
         let _place = Arc::clone(&self.shared.waiting).try_acquire_owned().map_err(|_| Busy)?;

@@ -1,6 +1,7 @@
 //! For administrators: one file per noun, each behind a scope of its own.
 
 mod api_keys;
+mod audit_events;
 mod client_body;
 mod client_secrets;
 mod clients;
@@ -17,9 +18,9 @@ use poem_openapi::{ApiResponse, Enum, payload::Json, types::ToJSON};
 use shared::server::{json_string::JsonString, paging, problem::Malformed};
 
 pub(super) use self::{
-    api_keys::ApiKeysApi, client_secrets::ClientSecretsApi, clients::ClientsApi, resources::ResourcesApi, roles::RolesApi,
-    signing_keys::SigningKeysApi, user_password::UserPasswordApi, user_roles::UserRolesApi, user_sessions::UserSessionsApi,
-    users::UsersApi,
+    api_keys::ApiKeysApi, audit_events::AuditEventsApi, client_secrets::ClientSecretsApi, clients::ClientsApi,
+    resources::ResourcesApi, roles::RolesApi, signing_keys::SigningKeysApi, user_password::UserPasswordApi,
+    user_roles::UserRolesApi, user_sessions::UserSessionsApi, users::UsersApi,
 };
 use crate::admin::Reach;
 

@@ -4,6 +4,7 @@ mod m0001_first;
 mod m0002_api_key;
 mod m0003_account;
 mod m0004_version;
+mod m0005_audit_chain;
 
 use sea_orm_migration::prelude::*;
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_api_key::Migration),
             Box::new(m0003_account::Migration),
             Box::new(m0004_version::Migration),
+            Box::new(m0005_audit_chain::Migration),
         ]
     }
 }

@@ -54,7 +54,7 @@ impl From<IssuerMetadata> for Document {
 }
 
 /// Where an issuer's metadata is: the well-known part goes between host and path (RFC 8414 §3).
-pub(super) fn metadata_url(issuer: &Url) -> Url {
+pub(in crate::access_token) fn metadata_url(issuer: &Url) -> Url {
     let mut url = issuer.clone();
     let path = issuer.path().trim_end_matches('/');
     url.set_path(&format!("/.well-known/oauth-authorization-server{path}"));

@@ -25,6 +25,7 @@ use follow::Follower;
 use state::{Shared, Waiting};
 
 pub use metadata::IssuerMetadata;
+pub(super) use metadata::metadata_url;
 pub use state::KeysState;
 
 /// How long the issuer's word on its keys counts while it cannot be asked again.
