@@ -14,6 +14,7 @@ mod clients;
 mod cors;
 mod documents;
 mod follower;
+mod forward_auth;
 mod health;
 mod http_surface;
 mod introspection;
