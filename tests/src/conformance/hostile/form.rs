@@ -38,11 +38,11 @@ pub(super) fn deep_and_large(trial: &Trial) -> Row {
     let large = trial.sign(&trial.token().claim("padding", "x".repeat(1 << 20)));
     Cases::of(trial)
         .rejects_text("claims 2,500 deep, not signed", &forged)
-        .rejects_text("a header 2,500 deep", &jwt::signed(key, deep_header(2500), &claims))
         .rejects_text("claims 100,000 deep", &jwt::signed(key, &header, deep_claims(100_000)))
         .rejects_text("a header 100,000 deep", &jwt::signed(key, deep_header(100_000), &claims))
         .rejects_text("1 MiB", &large)
         .should()
+        .rejects_text("a header 2,500 deep", &jwt::signed(key, deep_header(2500), &claims))
         .rejects_text("claims 2,500 deep", &jwt::signed(key, &header, deep_claims(2500)))
         .row("A.JV-17", "what is deep or large costs nothing and breaks nothing")
 }
@@ -66,8 +66,8 @@ pub(super) fn base64url(trial: &Trial) -> Row {
         .rejects_text("a space inside", &format!("{header}.{half} {rest}.{signature}"))
         .rejects_text("a letter of no alphabet", &format!("{header}.{half}!{rest}.{signature}"))
         .should()
-        .refuses_text("padding behind the signature", &format!("{good}=="))
-        .refuses_text("padding behind the claims, signed", &signed(format!("{header}.{padded}")))
+        .rejects_text("padding behind the signature", &format!("{good}=="))
+        .rejects_text("padding behind the claims, signed", &signed(format!("{header}.{padded}")))
         .refuses_text("trailing bits that are not zero", &trailing)
         .rejects_text("the other alphabet", &signed(format!("{header}.{half}+/{rest}")))
         .row("A.JV-19", "base64url is strict: no padding, no other letters, no spare bits")

@@ -80,7 +80,7 @@ pub(super) fn own_key(trial: &Trial) -> Row {
 pub(super) fn extension(trial: &Trial) -> Row {
     let mut cases = Cases::of(trial);
     for crit in [json!(["unheard-of"]), json!(["b64"]), json!(["exp"])] {
-        let token = trial.token().header("crit", crit.clone()).header("unheard-of", true).header("b64", true).header("exp", 1);
+        let token = trial.token().header("crit", crit.clone()).header("unheard-of", true).header("b64", false).header("exp", 1);
         cases = cases.refuses(format!("crit {crit}"), &token);
     }
     cases = cases.should();
