@@ -11,6 +11,7 @@ mod bearer;
 mod client_authentication;
 mod client_credentials;
 mod clients;
+mod conformance;
 mod cors;
 mod documents;
 mod follower;
