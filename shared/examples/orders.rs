@@ -2,6 +2,7 @@
 //!
 //! `ISSUER` is whom it trusts, `AUDIENCE` who it is, `LISTEN` where it listens. The same API in Python and Node is beside
 //! `examples/rust/README.md`.
+#![expect(clippy::needless_pass_by_value, reason = "a handler is given its arguments")]
 
 use std::{
     env,

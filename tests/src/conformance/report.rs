@@ -48,8 +48,8 @@ impl Report {
         let name = escaped(&self.name);
         let mut rows = String::new();
         for outcome in &self.outcomes {
-            let findings: String = outcome.findings.iter().take(20).map(|what| format!("<li>{}</li>", escaped(what))).collect();
-            let findings = if findings.is_empty() { findings } else { format!("<ul>{findings}</ul>") };
+            let findings: Vec<_> = outcome.findings.iter().take(20).map(|what| format!("<li>{}</li>", escaped(what))).collect();
+            let findings = if findings.is_empty() { String::new() } else { format!("<ul>{}</ul>", findings.concat()) };
             writeln!(
                 rows,
                 "<tr class=\"{class}\"><td>{id}</td><td>{title}{findings}</td><td>{requests}</td><td>{verdict}</td></tr>",

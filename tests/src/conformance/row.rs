@@ -78,12 +78,12 @@ impl Level {
 pub(super) struct Cases<'a> {
     trial: &'a Trial,
     level: Level,
-    cases: Vec<Case>,
+    collected: Vec<Case>,
 }
 
 impl<'a> Cases<'a> {
     pub(super) const fn of(trial: &'a Trial) -> Self {
-        Self { trial, level: Level::Must, cases: Vec::new() }
+        Self { trial, level: Level::Must, collected: Vec::new() }
     }
 
     /// What follows is a recommendation.
@@ -94,7 +94,7 @@ impl<'a> Cases<'a> {
 
     /// Any request.
     pub(super) fn add(mut self, what: impl Into<String>, call: Call, expected: Expected) -> Self {
-        self.cases.push(Case { what: what.into(), call, expected, level: self.level });
+        self.collected.push(Case { what: what.into(), call, expected, level: self.level });
         self
     }
 
@@ -124,6 +124,6 @@ impl<'a> Cases<'a> {
 
     /// The row.
     pub(super) fn row(self, id: &'static str, title: &'static str) -> Row {
-        Row { id, title, scope: Scope::Cases(self.cases) }
+        Row { id, title, scope: Scope::Cases(self.collected) }
     }
 }

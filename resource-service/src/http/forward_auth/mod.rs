@@ -12,14 +12,13 @@ mod needs;
 use std::collections::HashMap;
 
 use poem::{
-    Endpoint, EndpointExt, IntoResponse, Request, Response,
+    Endpoint, EndpointExt, FromRequest, IntoResponse, Request, Response,
     endpoint::BoxEndpoint,
-    handler,
     http::{Method, header::CACHE_CONTROL},
     web::Data,
 };
 use shared::{
-    guard::{Caller, Guard, Refusal},
+    guard::{Caller, Guard},
     server::problem::Refused,
 };
 
@@ -55,7 +54,7 @@ impl ForwardAuth {
     /// `own` guards this service under its name, `others` the programs under theirs.
     pub(crate) fn new(own: (String, Guard), others: impl IntoIterator<Item = (String, Guard)>) -> Self {
         let name = own.0.clone();
-        let doors = others.into_iter().chain([own]).map(|(audience, guard)| (audience, guard.protect(pass).boxed()));
+        let doors = others.into_iter().chain([own]).map(|(audience, guard)| (audience, guard.protect(Pass).boxed()));
         Self { own: name, doors: doors.collect() }
     }
 
@@ -85,17 +84,25 @@ impl Endpoint for ForwardAuth {
 }
 
 /// Says who calls, if the caller has what the route needs.
-#[handler]
-fn pass(caller: Caller, Data(needs): Data<&Needs>) -> Result<Response, Refusal> {
-    needs.require_of(&caller)?;
-    let roles: Vec<_> = caller.roles().iter().map(|role| sanitised(role)).collect();
-    Ok(Response::builder()
-        .header("X-Auth-Subject", sanitised(caller.subject()))
-        .header("X-Auth-Client", sanitised(caller.client_id()))
-        .header("X-Auth-Scopes", caller.scope().to_string())
-        .header("X-Auth-Roles", roles.join(" "))
-        .header(CACHE_CONTROL, "no-store")
-        .finish())
+struct Pass;
+
+impl Endpoint for Pass {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let (request, mut body) = request.split();
+        let caller = Caller::from_request(&request, &mut body).await?;
+        let Data(needs) = Data::<&Needs>::from_request(&request, &mut body).await?;
+        needs.require_of(&caller)?;
+        let roles: Vec<_> = caller.roles().iter().map(|role| sanitised(role)).collect();
+        Ok(Response::builder()
+            .header("X-Auth-Subject", sanitised(caller.subject()))
+            .header("X-Auth-Client", sanitised(caller.client_id()))
+            .header("X-Auth-Scopes", caller.scope().to_string())
+            .header("X-Auth-Roles", roles.join(" "))
+            .header(CACHE_CONTROL, "no-store")
+            .finish())
+    }
 }
 
 /// A name as it may stand in a list in a header: whatever could end it, or the line, is percent-encoded.
