@@ -6,7 +6,8 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-/// A text. poem-openapi's own `String` also takes a number or a boolean for one, against what its schema says.
+// poem-openapi's own `String` also takes a number or a boolean for a text, against what its schema says.
+/// A text.
 #[derive(Debug, NewType)]
 #[oai(from_json = false, from_parameter = false, from_multipart = false, to_header = false)]
 pub struct JsonString(
