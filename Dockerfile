@@ -14,7 +14,8 @@ COPY resource-service/Cargo.toml resource-service/
 COPY tests/Cargo.toml tests/
 RUN mkdir -p shared/src auth-service/src resource-service/src tests/src/bin tests/it \
  && for file in shared/src/lib.rs auth-service/src/lib.rs resource-service/src/lib.rs tests/src/lib.rs \
-      auth-service/src/main.rs resource-service/src/main.rs tests/src/bin/demo.rs tests/it/main.rs; do \
+      auth-service/src/main.rs resource-service/src/main.rs tests/src/bin/demo.rs \
+      tests/src/bin/resource-conformance.rs tests/it/main.rs; do \
       printf '//! Empty.\n#[allow(dead_code)]\nfn main() {}\n' > "$file"; \
     done \
  && cargo fetch --locked

@@ -6,7 +6,7 @@ use crate::{
     Config, Profile,
     document::Documents,
     health,
-    http::{self, About},
+    http::{self, About, ForwardAuth},
     store::migration::Migrator,
 };
 use anyhow::Context;
@@ -76,15 +76,22 @@ impl App {
 
         let url = config.local_url(listener.local_addr());
         let id = config.id_at(listener.local_addr());
-        let verifier = AccessTokenVerifier::following(keys.clone(), &id).revocations(revocations.clone());
-        let guard = Guard::new(verifier, REALM, http::metadata_url(&id));
-        let guard = if config.api_keys { guard.api_keys(ApiKeys::new(keys.clone(), &id)) } else { guard };
+        let guard = |audience: &str, realm: &str, metadata: Option<String>| {
+            let verifier = AccessTokenVerifier::following(keys.clone(), audience).revocations(revocations.clone());
+            let guard = Guard::new(verifier, realm, metadata);
+            if config.api_keys { guard.api_keys(ApiKeys::new(keys.clone(), audience)) } else { guard }
+        };
+        let own = guard(&id, REALM, http::metadata_url(&id));
+        // Of a program that this service guards it knows the name only.
+        let others = config.forward_auth_audiences.iter().map(|audience| (audience.clone(), guard(audience, audience, None)));
+        let forward_auth = ForwardAuth::new((id.clone(), own.clone()), others);
         let documents = Documents::new(database.clone(), config.documents_per_owner);
         let about = About { id, issuer: config.issuer.clone(), has_docs: config.docs, takes_api_keys: config.api_keys };
         let api = http::api(&about, &documents);
         let document = http::document(&api, &about);
         let edge = edge(&config, &about, &document, metrics.clone())?;
-        let routes = http::routes(api, &about, guard, health::checks(&database, keys, revocations));
+        let guard = own.enforcing(&document)?;
+        let routes = http::routes(api, &about, guard, forward_auth, health::checks(&database, keys, revocations));
         let service = edge.wrap(routes).boxed();
         Ok(Self { url, document, listener, service, metrics_listener, metrics, database })
     }
@@ -129,8 +136,10 @@ fn make_private(directory: &std::path::Path) -> std::io::Result<()> {
 }
 
 fn edge(config: &Config, about: &About, document: &str, metrics: Metrics) -> anyhow::Result<Edge> {
+    let routes = Routes::from_document(document)?.with(&http::metadata_path(&about.id), &[Method::GET]);
+    let forward_auth = http::FORWARD_AUTH_TEMPLATES.into_iter();
     Ok(Edge {
-        routes: Routes::from_document(document)?.with(&http::metadata_path(&about.id), &[Method::GET]),
+        routes: forward_auth.fold(routes, |routes, template| routes.with(template, &http::FORWARD_AUTH_METHODS)),
         trusted_proxies: config.trusted_proxies.clone(),
         rate_limits: RateLimits::new(config.rate_limits.clone()).map(Arc::new),
         https_only: config.https_only,

@@ -103,6 +103,30 @@ tell_logs() {
   done
 }
 
+# A port below those that systems hand out by themselves.
+free_port() {
+  python3 - <<'PYTHON'
+import contextlib, random, socket
+
+for port in random.sample(range(20000, 30000), 500):
+    with contextlib.suppress(OSError), socket.socket() as attempt:
+        attempt.bind(("127.0.0.1", port))
+        print(port)
+        break
+PYTHON
+}
+
+# python_environment DIRECTORY: an environment with what its requirements.txt names, made unless it is there; prints where.
+python_environment() {
+  local requirements=$1/requirements.txt environment=$1/.venv
+  if ! cmp -s "$requirements" "$environment/installed.txt"; then
+    python3 -m venv --clear "$environment" >&2
+    "$environment/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$requirements" >&2
+    cp "$requirements" "$environment/installed.txt"
+  fi
+  printf '%s\n' "$environment"
+}
+
 random_hex() { od -An -N12 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # install_node_modules DIRECTORY: what its lock file names, unless that is there already.

@@ -18,7 +18,7 @@ struct Ledger {
 
 /// Refreshes until the service is gone, and returns what was acknowledged.
 async fn refresh_until_gone(client: OAuthClient, mut ledger: Ledger) -> Ledger {
-    while let Some(answer) = client.refresh_request(&ledger.tokens.refresh).try_send().await {
+    while let Ok(answer) = client.refresh_request(&ledger.tokens.refresh).try_send().await {
         ledger.tokens = Tokens::of(&answer);
         ledger.refreshes += 1;
     }

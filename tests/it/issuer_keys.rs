@@ -214,6 +214,52 @@ async fn keys_outlive_a_restart_while_the_issuer_is_away() {
     let resource = home.start(issuer.url(), |config| config.id = Some(id)).await.expect("it starts without its issuer");
 
     present_good_token(&issuer, &resource).await.assert_ok();
+    let ready = resource.http().get("/health/ready").send().await.assert_ok();
+    assert!(ready["checks"]["issuer_keys"]["age_seconds"].is_u64(), "{ready}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_listed_twice_counts_once_and_two_keys_of_one_id_count_for_nothing() {
+    let issuer = MockIssuer::start().await;
+    let (key, other, stranger) = (issuer.key().jwk(), SigningKey::generate(), SigningKey::generate());
+    let mut twin = stranger.jwk();
+    twin["kid"] = json!(other.id());
+
+    issuer.publish(&[key.clone(), other.jwk(), key, twin]);
+    let (resource, _home) = trusting(&issuer).await;
+
+    present_good_token(&issuer, &resource).await.assert_ok();
+    for signer in [&other, &stranger] {
+        // A token of this ID could mean either key, and one of them may be an attacker's.
+        let token = issuer.token_for(resource.id()).header("kid", other.id()).sign(signer);
+        resource.http().get("/me").bearer(&token).send().await.assert_invalid_token();
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_made_up_keys_neither_holds_up_good_tokens_nor_reaches_the_issuer() {
+    let issuer = MockIssuer::start().await;
+    let (resource, _home) = trusting(&issuer).await;
+    present_good_token(&issuer, &resource).await.assert_ok();
+    let before = issuer.requests().len();
+    let stranger = SigningKey::generate();
+
+    let mut flood = JoinSet::new();
+    for number in 0..300 {
+        let token = issuer.token_for(resource.id()).header("kid", format!("made-up-{number}")).sign(&stranger);
+        flood.spawn(resource.http().get("/me").bearer(&token).send());
+    }
+    for _ in 0..20 {
+        present_good_token(&issuer, &resource).await.assert_ok();
+    }
+    for answer in flood.join_all().await {
+        // Whoever cannot be told apart from a token of a new key is put off, and never served.
+        assert!(matches!(answer.status(), 401 | 503), "{answer}");
+    }
+
+    present_good_token(&issuer, &resource).await.assert_ok();
+    let asked = issuer.requests().len() - before;
+    assert!(asked <= 20, "300 made-up keys caused {asked} requests");
 }
 
 #[tokio::test]

@@ -16,10 +16,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(crate) async fn read(request: String, response: reqwest::Response) -> Result<Self, reqwest::Error> {
+    pub(crate) async fn read(request: String, response: reqwest::Response) -> reqwest::Result<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await?;
-        Ok(Self { request, status, headers, body: body.into() })
+        let body = response.bytes().await?.into();
+        Ok(Self { request, status, headers, body })
     }
 
     /// The status code.

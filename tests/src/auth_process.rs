@@ -124,7 +124,7 @@ impl AuthProcess {
 
     async fn ready(&mut self) {
         loop {
-            if let Some(answer) = self.http.get("/health/ready").try_send().await
+            if let Ok(answer) = self.http.get("/health/ready").try_send().await
                 && answer.status() == 200
             {
                 return;

@@ -1,6 +1,9 @@
 //! HTTP as a client sees it: no redirects are followed, nothing is decoded, nothing is retried.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use reqwest::{
     Client, Method,
@@ -30,6 +33,19 @@ impl Http {
             .resolve("localhost", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .build()
             .expect("a client without certificates can always be made");
+        Self { base: base.into(), client }
+    }
+
+    /// Calls a service that may be anywhere, and gives it half a minute for each answer.
+    pub fn to_a_stranger(base: impl Into<String>) -> Self {
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .timeout(Duration::from_secs(30))
+            // It may hang up after any answer, and that is not to be taken for the next one.
+            .pool_max_idle_per_host(0)
+            .resolve("localhost", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+            .build()
+            .expect("this system has trusted certificates");
         Self { base: base.into(), client }
     }
 
@@ -150,15 +166,11 @@ impl Call {
     /// Makes the request, and reads the answer to its end.
     pub async fn send(self) -> Answer {
         let request = format!("{} {}", self.method, self.url());
-        self.exchange().await.unwrap_or_else(|error| panic!("{request}: no answer: {error:?}"))
+        self.try_send().await.unwrap_or_else(|error| panic!("{request}: no answer: {error:?}"))
     }
 
-    /// Makes the request of a service that may be gone: nothing, if there is no whole answer.
-    pub async fn try_send(self) -> Option<Answer> {
-        self.exchange().await.ok()
-    }
-
-    async fn exchange(self) -> Result<Answer, reqwest::Error> {
+    /// The same for a service that may rather hang up.
+    pub async fn try_send(self) -> reqwest::Result<Answer> {
         let url = self.url();
         let request = format!("{} {url}", self.method);
         let mut builder = self.http.client.request(self.method, url).headers(self.headers);

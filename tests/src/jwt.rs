@@ -2,7 +2,7 @@
 
 use aws_lc_rs::{
     digest::{SHA256, digest},
-    encoding::AsDer,
+    encoding::{AsDer, Pkcs8V1Der},
     rand::SystemRandom,
     rsa::KeySize,
     signature::{KeyPair, RSA_PKCS1_SHA256, RsaEncoding, RsaKeyPair},
@@ -47,6 +47,11 @@ impl SigningKey {
     /// The public half as `SubjectPublicKeyInfo`, for those who would use it as a secret.
     pub fn public_der(&self) -> Vec<u8> {
         self.pair.public_key().as_der().expect("a public key can be encoded").as_ref().to_vec()
+    }
+
+    /// The private half in the form of PKCS #8, for signatures that no library would make.
+    pub fn private_der(&self) -> Vec<u8> {
+        AsDer::<Pkcs8V1Der<'_>>::as_der(&self.pair).expect("a pair can be encoded").as_ref().to_vec()
     }
 
     /// Signs bytes with RS256.

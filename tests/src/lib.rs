@@ -3,12 +3,14 @@
 //! [`Stack`] is both services together, made of an [`AuthServer`] and a [`ResourceServer`]; an [`AuthHome`] or a
 //! [`ResourceHome`] is what either leaves behind between two starts. An [`OAuthClient`] is what an application would
 //! write, [`Http`] what it stands on, and an [`Answer`] what comes back, with everything in it that can be asserted.
-//! [`jwt`] signs whatever a test wants to be signed, and a [`MockIssuer`] publishes the keys for it.
+//! [`jwt`] signs whatever a test wants to be signed, and a [`MockIssuer`] publishes the keys for it; [`conformance`] drives
+//! anybody's API with all that a resource server has to refuse.
 
 mod answer;
 mod auth_process;
 mod auth_server;
 mod challenge;
+pub mod conformance;
 mod database;
 mod http;
 pub mod jwt;

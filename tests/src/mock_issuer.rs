@@ -51,6 +51,11 @@ impl MockIssuer {
     pub async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
         let url = format!("http://localhost:{}", listener.local_addr().expect("it is bound").port());
+        Self::start_on(listener, url)
+    }
+
+    /// Starts an issuer with one key behind a socket that is bound already, under this name.
+    pub fn start_on(listener: TcpListener, url: String) -> Self {
         let shared = Arc::new(Shared::default());
         let task = tokio::spawn(serve(listener, Arc::clone(&shared)));
         let issuer = Self { url, key: SigningKey::generate(), shared, task };

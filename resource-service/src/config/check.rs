@@ -39,6 +39,7 @@ impl Settings {
         let cors_origins = problems.check("RESOURCE_CORS_ORIGINS", &self.cors_origins, settings::origins);
         let docs = self.docs.map(|docs| problems.check("RESOURCE_DOCS", &docs, settings::switch));
         let documents_per_owner = problems.check("RESOURCE_DOCUMENTS_PER_OWNER", &self.documents_per_owner, positive_number);
+        let forward_auth_audiences = problems.check("RESOURCE_FORWARD_AUTH_AUDIENCES", &self.forward_auth_audiences, urls);
 
         match profile {
             Some(Profile::Production) => {
@@ -74,6 +75,7 @@ impl Settings {
             cors_origins: cors_origins.expect(unchecked),
             docs: docs.flatten().unwrap_or(profile == Profile::Development),
             documents_per_owner: documents_per_owner.expect(unchecked),
+            forward_auth_audiences: forward_auth_audiences.expect(unchecked),
         })
     }
 }
@@ -123,6 +125,10 @@ fn host_and_port(value: &str) -> Result<String, String> {
         url.has_host() && url.port().is_some() && url.path().is_empty() && url.username().is_empty() && url.as_str() == text
     });
     if is_good { Ok(value.to_owned()) } else { Err("expected a host and a port, such as auth-service:8080".to_owned()) }
+}
+
+fn urls(value: &str) -> Result<Vec<String>, String> {
+    value.split(',').map(str::trim).filter(|url| !url.is_empty()).map(settings::url).collect()
 }
 
 fn positive_number(value: &str) -> Result<u64, String> {

@@ -77,6 +77,8 @@ pub struct Config {
     pub docs: bool,
     /// The most documents that one owner may have.
     pub documents_per_owner: u64,
+    /// The audiences, besides its own, for which `/forward-auth` answers.
+    pub forward_auth_audiences: Vec<String>,
 }
 
 impl FromStr for Profile {
@@ -114,6 +116,7 @@ impl Config {
             cors_origins: Vec::new(),
             docs: true,
             documents_per_owner: DOCUMENTS_PER_OWNER,
+            forward_auth_audiences: Vec::new(),
         }
     }
 

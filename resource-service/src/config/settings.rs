@@ -100,6 +100,11 @@ pub(crate) struct Settings {
     #[arg(long, env = "RESOURCE_DOCUMENTS_PER_OWNER", value_name = "NUMBER", default_value_t = DOCUMENTS_PER_OWNER.to_string())]
     pub(super) documents_per_owner: String,
 
+    /// Names of the programs, besides this one, that a proxy guards by asking /forward-auth: the URLs that access tokens
+    /// for them have as their audience, separated by commas
+    #[arg(long, env = "RESOURCE_FORWARD_AUTH_AUDIENCES", value_name = "URLS", default_value = "", hide_default_value = true)]
+    pub(super) forward_auth_audiences: String,
+
     /// What to log, in the form of tracing's EnvFilter
     #[arg(long, env = "RESOURCE_LOG", value_name = "FILTER", default_value = telemetry::DEFAULT_FILTER)]
     pub(crate) log: String,

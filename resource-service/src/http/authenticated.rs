@@ -1,7 +1,7 @@
 //! Who is calling: the first argument of every guarded handler.
 
 use poem_openapi::{OAuthScopes, SecurityScheme};
-use shared::guard::{Caller, Refusal, authenticate};
+use shared::guard::{Caller, authenticate};
 
 /// Stands where the issuer's token endpoint belongs, until [`super::document`] knows the issuer: the attribute
 /// below takes a literal only.
@@ -26,6 +26,7 @@ impl ApiScope {
     pub(super) const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
 }
 
+// A scope in a handler's `#[oai(scope = …)]` is shown in the documentation, and the guard requires it.
 /// An access token of the issuer, in the `Authorization` header.
 #[derive(SecurityScheme)]
 #[oai(
@@ -35,10 +36,3 @@ impl ApiScope {
     flows(password(token_url = "https://issuer.invalid/oauth2/token", scopes = "ApiScope"))
 )]
 pub(crate) struct Authenticated(pub(super) Caller);
-
-impl Authenticated {
-    /// Demands a scope; the same one stands in the handler's `#[oai(scope = …)]`, which only documents it.
-    pub(super) fn require(&self, scope: &ApiScope) -> Result<(), Refusal> {
-        self.0.require(scope.name())
-    }
-}

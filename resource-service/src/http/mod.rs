@@ -3,9 +3,12 @@
 mod admin;
 mod authenticated;
 mod documents;
+mod forward_auth;
 mod me;
 mod metadata;
 mod problem;
+
+use std::sync::Arc;
 
 use poem::{Route, get};
 use poem_openapi::{OpenApiService, Tags};
@@ -25,7 +28,10 @@ use self::{
 };
 use crate::document::Documents;
 
-pub(crate) use self::metadata::{metadata_path, metadata_url};
+pub(crate) use self::{
+    forward_auth::{ForwardAuth, METHODS as FORWARD_AUTH_METHODS, TEMPLATES as FORWARD_AUTH_TEMPLATES},
+    metadata::{metadata_path, metadata_url},
+};
 
 /// What the API is called.
 pub(crate) const TITLE: &str = "Documents";
@@ -100,9 +106,11 @@ fn docs(api: &Api, about: &About) -> Docs {
 }
 
 /// Everything the service answers, before the network edge goes around it.
-pub(crate) fn routes(api: Api, about: &About, guard: Guard, health: Health) -> Route {
+pub(crate) fn routes(api: Api, about: &About, guard: Guard, forward_auth: ForwardAuth, health: Health) -> Route {
     let docs = docs(&api, about);
     let routes = Route::new().nest("/", guard.protect(api));
+    let forward_auth = Arc::new(forward_auth);
+    let routes = forward_auth::PATHS.into_iter().fold(routes, |routes, path| routes.at(path, Arc::clone(&forward_auth)));
     let routes = match metadata_path(&about.id) {
         path if path == WELL_KNOWN => routes,
         // RFC 9728 §3.1: the metadata of a resource with a path is at a path of its own.

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use ipnet::IpNet;
 use poem::{
     Endpoint, IntoEndpoint, IntoResponse, Request, Response,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
 };
 use tracing::Instrument;
 
@@ -102,7 +102,9 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
 impl<E: Endpoint> Wrapped<E> {
     async fn answer(&self, request: Request, entry: Option<&Entry>, request_id: &str, standing: &Standing) -> Response {
         let methods = entry.map_or(&READ_ONLY, Entry::allow);
-        if let Some(preflight) = self.edge.cors.preflight(&request, methods) {
+        // A path that takes OPTIONS itself gets its preflights, too.
+        let takes_options = entry.is_some_and(|entry| entry.methods().contains(&Method::OPTIONS));
+        if !takes_options && let Some(preflight) = self.edge.cors.preflight(&request, methods) {
             return answer::complete(preflight, request_id).await;
         }
         let mut response = match AssertUnwindSafe(self.serve(request, standing)).catch_unwind().await {

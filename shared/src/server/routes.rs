@@ -30,6 +30,8 @@ pub struct Entry {
 enum Segment {
     Literal(Box<str>),
     Parameter(Box<str>),
+    /// `{*name}`: whatever is left, down to the end.
+    Rest(Box<str>),
 }
 
 /// The document is not an `OpenAPI` document.
@@ -120,25 +122,32 @@ impl Entry {
 
     fn parameters(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
-            Segment::Parameter(name) => Some(&**name),
+            Segment::Parameter(name) | Segment::Rest(name) => Some(&**name),
             Segment::Literal(_) => None,
         })
     }
 
     fn matches(&self, path: &str) -> bool {
         let mut segments = self.segments.iter();
-        path.split('/').all(|part| match segments.next() {
-            Some(Segment::Literal(literal)) => **literal == *part,
-            Some(Segment::Parameter(_)) => !part.is_empty(),
-            None => false,
-        }) && segments.next().is_none()
+        for part in path.split('/') {
+            match segments.next() {
+                Some(Segment::Literal(literal)) if **literal == *part => {}
+                Some(Segment::Parameter(_)) if !part.is_empty() => {}
+                Some(Segment::Rest(_)) => return true,
+                Some(Segment::Literal(_) | Segment::Parameter(_)) | None => return false,
+            }
+        }
+        segments.next().is_none()
     }
 }
 
 impl Segment {
     fn of(text: &str) -> Self {
         match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-            Some(name) => Self::Parameter(name.into()),
+            Some(name) => match name.strip_prefix('*') {
+                Some(name) => Self::Rest(name.into()),
+                None => Self::Parameter(name.into()),
+            },
             None => Self::Literal(text.into()),
         }
     }
@@ -159,7 +168,7 @@ mod tests {
             "/documents":{"get":{},"post":{},"summary":"All"},
             "/documents/{id}":{"get":{},"put":{},"delete":{},"parameters":[]},
             "/documents/recent":{"post":{}}}}"#;
-        Routes::from_document(spec).unwrap().with("/forward-auth/{rest}", &[Method::PATCH])
+        Routes::from_document(spec).unwrap().with("/rest/{*rest}", &[Method::PATCH])
     }
 
     fn found(path: &str) -> Option<(String, String)> {
@@ -174,12 +183,12 @@ mod tests {
         assert_eq!(found("/documents/17"), Some(("/documents/{id}".to_owned(), "DELETE, GET, HEAD, PUT".to_owned())));
         assert_eq!(found("/documents/recent"), Some(("/documents/recent".to_owned(), "POST".to_owned())));
         assert_eq!(found("/health/ready"), Some(("/health/ready".to_owned(), "GET, HEAD".to_owned())));
-        assert_eq!(found("/forward-auth/x"), Some(("/forward-auth/{rest}".to_owned(), "PATCH".to_owned())));
+        assert_eq!(found("/rest/x/y//z"), Some(("/rest/{*rest}".to_owned(), "PATCH".to_owned())));
     }
 
     #[test]
     fn other_paths_are_not_found() {
-        for path in ["/", "", "*", "/documents/", "//documents", "/documents/17/pages", "/document"] {
+        for path in ["/", "", "*", "/documents/", "//documents", "/documents/17/pages", "/document", "/rest"] {
             assert_eq!(found(path), None, "{path}");
         }
     }

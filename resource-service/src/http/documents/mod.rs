@@ -46,7 +46,6 @@ impl DocumentsApi {
         #[oai(validator(min_length = 1, max_length = 255))]
         owner: Query<Option<String>>,
     ) -> Result<ListReply, Refused> {
-        caller.require(&ApiScope::Read)?;
         let owner = owner.0.as_deref();
         let after = after(cursor.0.as_deref(), DocumentId::parse)?;
         let page = self.documents.list(&caller.0, owner.map_or(Whose::Own, Whose::Of), after.as_ref(), limit.0).await?;
@@ -64,7 +63,6 @@ impl DocumentsApi {
         #[oai(scope = "ApiScope::Write")] caller: Authenticated,
         text: Json<DocumentText>,
     ) -> Result<CreateReply, Refused> {
-        caller.require(&ApiScope::Write)?;
         let document = self.documents.create(&caller.0, text.0.try_into()?, now()).await?;
         Ok(CreateReply::new(document, &self.path))
     }
@@ -83,7 +81,6 @@ impl DocumentsApi {
         #[oai(name = "If-None-Match")]
         if_none_match: Header<Option<String>>,
     ) -> Result<ReadReply, Refused> {
-        caller.require(&ApiScope::Read)?;
         let known = EntityTags::read("If-None-Match", if_none_match.0.as_deref())?;
         let document = self.documents.read(&caller.0, &document_id(&id.0)?).await?;
         Ok(ReadReply::new(document, known.as_ref()))
@@ -107,7 +104,6 @@ impl DocumentsApi {
         if_match: Header<Option<String>>,
         text: Json<DocumentText>,
     ) -> Result<ReplaceReply, Refused> {
-        caller.require(&ApiScope::Write)?;
         let precondition = Precondition::read(if_match.0.as_deref())?;
         let id = document_id(&id.0)?;
         let document = self.documents.replace(&caller.0, &id, &precondition, text.0.try_into()?, now()).await?;
@@ -128,7 +124,6 @@ impl DocumentsApi {
         #[oai(name = "If-Match")]
         if_match: Header<Option<String>>,
     ) -> Result<DeleteReply, Refused> {
-        caller.require(&ApiScope::Write)?;
         let precondition = Precondition::read(if_match.0.as_deref())?;
         self.documents.delete(&caller.0, &document_id(&id.0)?, &precondition).await?;
         Ok(DeleteReply::Deleted)
