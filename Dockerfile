@@ -12,10 +12,10 @@ COPY shared/Cargo.toml shared/
 COPY auth-service/Cargo.toml auth-service/
 COPY resource-service/Cargo.toml resource-service/
 COPY tests/Cargo.toml tests/
-RUN mkdir -p shared/src auth-service/src resource-service/src tests/src/bin tests/it \
+RUN mkdir -p shared/src auth-service/src resource-service/src tests/src/bin tests/it tests/load \
  && for file in shared/src/lib.rs auth-service/src/lib.rs resource-service/src/lib.rs tests/src/lib.rs \
       auth-service/src/main.rs resource-service/src/main.rs tests/src/bin/demo.rs \
-      tests/src/bin/resource-conformance.rs tests/it/main.rs; do \
+      tests/src/bin/resource-conformance.rs tests/src/bin/command-line.rs tests/load/main.rs tests/it/main.rs; do \
       printf '//! Empty.\n#[allow(dead_code)]\nfn main() {}\n' > "$file"; \
     done \
  && cargo fetch --locked

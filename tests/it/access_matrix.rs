@@ -11,13 +11,18 @@ enum Takes {
     Nothing,
     /// A client's credentials.
     Client,
+    /// A person's password, in the body.
+    Password,
     /// An access token for this service.
     Token,
     /// An access token with this scope.
     Scope(&'static str),
 }
 
-use Takes::{Client, Nothing, Scope};
+use Takes::{Client, Nothing, Password, Scope};
+
+/// It makes the token worthless that it is called with.
+const END_OWN_SESSIONS: &str = "DELETE /account/sessions";
 
 const AUTH_SERVICE: &[(&str, Takes)] = &[
     ("POST /oauth2/token", Client),
@@ -27,7 +32,18 @@ const AUTH_SERVICE: &[(&str, Takes)] = &[
     ("GET /.well-known/oauth-authorization-server", Nothing),
     ("GET /oauth2/status-lists", Nothing),
     ("GET /oauth2/status-lists/{id}", Nothing),
+    ("POST /registration", Nothing),
     ("GET /account", Scope("account")),
+    ("PUT /account/password", Scope("account")),
+    ("POST /account/password", Password),
+    ("GET /account/sessions", Scope("account")),
+    (END_OWN_SESSIONS, Scope("account")),
+    ("DELETE /account/sessions/{id}", Scope("account")),
+    ("GET /account/api-keys", Scope("account")),
+    ("POST /account/api-keys", Scope("account")),
+    ("GET /account/api-keys/{id}", Scope("account")),
+    ("DELETE /account/api-keys/{id}", Scope("account")),
+    ("POST /account/api-keys/{id}/rotate", Scope("account")),
     ("GET /admin/users", Scope("admin:users")),
     ("POST /admin/users", Scope("admin:users")),
     ("GET /admin/users/{id}", Scope("admin:users")),
@@ -57,6 +73,11 @@ const AUTH_SERVICE: &[(&str, Takes)] = &[
     ("GET /admin/resources/{id}", Scope("admin:clients")),
     ("PUT /admin/resources/{id}", Scope("admin:clients")),
     ("DELETE /admin/resources/{id}", Scope("admin:clients")),
+    ("GET /admin/api-keys", Scope("admin:keys")),
+    ("GET /admin/api-keys/{id}", Scope("admin:keys")),
+    ("DELETE /admin/api-keys/{id}", Scope("admin:keys")),
+    ("GET /admin/audit-events", Scope("admin:audit")),
+    ("GET /admin/audit-events/export", Scope("admin:audit")),
     ("GET /admin/signing-keys", Scope("admin:keys")),
     ("POST /admin/signing-keys/rotate", Scope("admin:keys")),
     ("POST /admin/signing-keys/{id}/revoke", Scope("admin:keys")),
@@ -73,6 +94,9 @@ const RESOURCE_SERVICE: &[(&str, Takes)] = &[
     ("GET /admin/documents", Scope("documents:admin")),
 ];
 
+/// What the API key allows.
+const KEY_SCOPE: &str = "documents:read";
+
 /// A service, and everything that can be shown to it.
 struct Service<'a> {
     http: &'a Http,
@@ -85,6 +109,9 @@ struct Service<'a> {
     expired: String,
     of_the_other: String,
     refresh_token: String,
+    /// Of somebody else, for reading documents.
+    api_key: String,
+    takes_api_keys: bool,
 }
 
 #[tokio::test]
@@ -96,6 +123,7 @@ async fn a_um_01_every_operation_refuses_whom_it_should() {
     stack.user("ada", &["editor"]).await;
     let key = stack.auth_home().signing_key().await;
     let admins = [admin(&stack, ISSUERS).await, admin(&stack, DOCUMENTS).await];
+    let api_key = stack.api_key("rob", KEY_SCOPE).await;
     let refresh_token = stack.client().open_session("ada", PASSWORD).await.refresh;
 
     let mut covered = 0;
@@ -116,6 +144,8 @@ async fn a_um_01_every_operation_refuses_whom_it_should() {
             expired: Token::read(&admins[index]).moved(-7200).sign(&key),
             of_the_other: admins[1 - index].clone(),
             refresh_token: refresh_token.clone(),
+            api_key: api_key.clone(),
+            takes_api_keys: index == 1,
         };
         covered += service.check(&stack).await;
     }
@@ -160,14 +190,32 @@ impl Service<'_> {
                 assert!(matches!(with_token.status(), 400 | 401), "an access token is no client's credential\n{with_token}");
                 return;
             }
+            Password => {
+                assert!(matches!(without.status(), 403 | 422), "{without}");
+                without.assert_problem(without.status());
+                assert_eq!(without.header("www-authenticate"), None, "{without}");
+                return;
+            }
             Takes::Token | Scope(_) => {}
         }
         without.assert_no_credentials();
+        let by_key = self.call(name, operation, None).api_key(&self.api_key).send().await;
+        if self.takes_api_keys {
+            assert_allowed(&by_key, takes, KEY_SCOPE);
+        } else {
+            by_key.assert_no_credentials();
+        }
         for worthless in [&self.expired, &self.of_the_other, &self.refresh_token] {
             call(Some(worthless)).await.assert_invalid_token();
         }
-        for token in [&self.reader, &self.editor, &self.admin] {
-            assert_as_allowed(&call(Some(token)).await, takes, token);
+        if name == END_OWN_SESSIONS {
+            stack.user("zoe", &["reader"]).await;
+            let token = stack.client().scope("account").log_in("zoe", PASSWORD).await;
+            assert_as_allowed(&call(Some(&token)).await, takes, &token);
+        } else {
+            for token in [&self.reader, &self.editor, &self.admin] {
+                assert_as_allowed(&call(Some(token)).await, takes, token);
+            }
         }
         if let Scope(scope) = takes {
             let others: Vec<_> = self.scopes.iter().copied().filter(|other| *other != scope).collect();
@@ -221,7 +269,7 @@ impl Service<'_> {
 fn check_documented(name: &str, takes: Takes, operation: &Value) {
     let documented = operation["security"].as_array().and_then(|list| list.iter().find_map(|scheme| scheme.get("OAuth2")));
     let expected = match takes {
-        Nothing | Client => None,
+        Nothing | Client | Password => None,
         Takes::Token => Some(json!([])),
         Scope(scope) => Some(json!([scope])),
     };
@@ -231,15 +279,20 @@ fn check_documented(name: &str, takes: Takes, operation: &Value) {
 /// Expects a refusal that names the scope, if the token lacks it, and otherwise none.
 #[track_caller]
 fn assert_as_allowed(answer: &Answer, takes: Takes, token: &str) {
-    let held = Token::read(token).claims["scope"].as_str().expect("a scope").to_owned();
+    assert_allowed(answer, takes, Token::read(token).claims["scope"].as_str().expect("a scope"));
+}
+
+#[track_caller]
+fn assert_allowed(answer: &Answer, takes: Takes, held: &str) {
     match takes {
         Scope(scope) if !held.split(' ').any(|held| held == scope) => {
             let challenge = answer.assert_challenge(403, Some("insufficient_scope"));
             assert_eq!(challenge.attribute("scope"), Some(scope), "{answer}");
         }
-        Nothing | Client | Takes::Token | Scope(_) => {
+        Nothing | Client | Password | Takes::Token | Scope(_) => {
             assert_eq!(answer.header("www-authenticate"), None, "{answer}");
-            assert!(matches!(answer.status(), 200..=299 | 400 | 404 | 409 | 422), "{answer}");
+            // 403 without a challenge: the token is good, and something else in the request is not.
+            assert!(matches!(answer.status(), 200..=299 | 400 | 403 | 404 | 409 | 422), "{answer}");
         }
     }
 }

@@ -205,6 +205,7 @@ fn auth_settings(directory: &Path, port: u16, resource_port: u16) -> Vec<(&'stat
         ("AUTH_METRICS_LISTEN", "off".to_owned()),
         ("AUTH_DATA_DIR", directory.join("auth").display().to_string()),
         ("AUTH_FIRST_RESOURCE", format!("http://localhost:{resource_port}")),
+        ("AUTH_RATE_LIMITS", "off".to_owned()),
         ("AUTH_LOG", "warn".to_owned()),
     ]
 }
@@ -215,6 +216,7 @@ fn resource_settings(directory: &Path, auth_port: u16, port: u16) -> Vec<(&'stat
         ("RESOURCE_METRICS_LISTEN", "off".to_owned()),
         ("RESOURCE_DATA_DIR", directory.join("resource").display().to_string()),
         ("RESOURCE_ISSUER", format!("http://localhost:{auth_port}")),
+        ("RESOURCE_RATE_LIMITS", "off".to_owned()),
         ("RESOURCE_LOG", "warn".to_owned()),
     ]
 }

@@ -44,6 +44,7 @@ impl AuthProgram {
             ("AUTH_DATA_DIR", home.directory().display().to_string()),
             ("AUTH_DATABASE_URL", home.database().url().to_owned()),
             ("AUTH_BOOTSTRAP_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
+            ("AUTH_RATE_LIMITS", "off".to_owned()),
             ("AUTH_LOG", "error".to_owned()),
         ];
         Self { program: program.into(), home, address, settings }

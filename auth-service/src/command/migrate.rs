@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use crate::config::Settings;
+use secrecy::ExposeSecret;
+
+use crate::{app, config::Settings, store::Store};
 
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    let config = settings.check()?;
     // Whoever opens the database brings its schema up to date.
-    super::operate(settings, async |_| {
-        println!("the schema is up to date");
-        Ok(())
-    })
-    .await
+    Store::open(config.database_url.expose_secret(), app::POOL_SIZE).await?.close().await?;
+    println!("the schema is up to date");
+    Ok(ExitCode::SUCCESS)
 }

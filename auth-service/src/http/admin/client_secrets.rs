@@ -80,7 +80,7 @@ impl ClientSecretsApi {
     /// List a client's secrets
     ///
     /// Only what is known about them: the secrets themselves are not kept. Takes the scope `admin:clients`.
-    #[oai(path = "/:id/secrets", method = "get", operation_id = "listClientSecrets")]
+    #[oai(path = "/:id/secrets", method = "get", operation_id = "list_client_secrets")]
     async fn list(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,
@@ -97,7 +97,7 @@ impl ClientSecretsApi {
     ///
     /// The new secret is good at once and shown in the answer, once; the one in use ends after `overlap`. Takes the scope
     /// `admin:clients`, and that the client does not rank equal or higher.
-    #[oai(path = "/:id/secrets", method = "post", operation_id = "addClientSecret")]
+    #[oai(path = "/:id/secrets", method = "post", operation_id = "add_client_secret")]
     async fn add(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,
@@ -120,7 +120,7 @@ impl ClientSecretsApi {
     ///
     /// It is worth nothing from then on; what was issued on its strength stands. Takes the scope `admin:clients`, and that
     /// the client does not rank equal or higher.
-    #[oai(path = "/:id/secrets/:secret_id", method = "delete", operation_id = "deleteClientSecret")]
+    #[oai(path = "/:id/secrets/:secret_id", method = "delete", operation_id = "delete_client_secret")]
     async fn delete(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,

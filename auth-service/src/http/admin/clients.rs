@@ -38,7 +38,7 @@ impl ClientsApi {
     /// List clients
     ///
     /// By identifier. Takes the scope `admin:clients`.
-    #[oai(path = "/", method = "get", operation_id = "listClients")]
+    #[oai(path = "/", method = "get", operation_id = "list_clients")]
     async fn list(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,
@@ -62,7 +62,7 @@ impl ClientsApi {
     ///
     /// The secret of a confidential client is shown in the answer, once. Takes the scope `admin:clients`, and every scope
     /// that the client may ask for or its roles hold.
-    #[oai(path = "/", method = "post", operation_id = "createClient")]
+    #[oai(path = "/", method = "post", operation_id = "create_client")]
     async fn create(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,
@@ -81,7 +81,7 @@ impl ClientsApi {
     /// Read a client
     ///
     /// Takes the scope `admin:clients`.
-    #[oai(path = "/:id", method = "get", operation_id = "readClient")]
+    #[oai(path = "/:id", method = "get", operation_id = "read_client")]
     async fn read(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,
@@ -99,7 +99,7 @@ impl ClientsApi {
     /// once. Takes the scope `admin:clients`, every scope that the client will be able to ask for or its roles will hold,
     /// and that the client does not rank equal or higher. With `If-Match` only a version you have seen is changed; without
     /// it the last one to write wins.
-    #[oai(path = "/:id", method = "put", operation_id = "replaceClient")]
+    #[oai(path = "/:id", method = "put", operation_id = "replace_client")]
     async fn replace(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,
@@ -120,7 +120,7 @@ impl ClientsApi {
     ///
     /// Its sessions end, and everything it was issued is revoked. Takes the scope `admin:clients`, and that the client does
     /// not rank equal or higher.
-    #[oai(path = "/:id", method = "delete", operation_id = "deleteClient")]
+    #[oai(path = "/:id", method = "delete", operation_id = "delete_client")]
     async fn delete(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,

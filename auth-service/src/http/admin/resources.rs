@@ -85,7 +85,7 @@ impl ResourcesApi {
     /// List protected resources
     ///
     /// By identifier. Takes the scope `admin:clients`.
-    #[oai(path = "/", method = "get", operation_id = "listResources")]
+    #[oai(path = "/", method = "get", operation_id = "list_resources")]
     async fn list(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,
@@ -109,7 +109,7 @@ impl ResourcesApi {
     ///
     /// Its scopes are new; the role `admin` holds them from the beginning, so that there is somebody to give them to others.
     /// Takes the scope `admin:clients`.
-    #[oai(path = "/", method = "post", operation_id = "createResource")]
+    #[oai(path = "/", method = "post", operation_id = "create_resource")]
     async fn create(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,
@@ -125,7 +125,7 @@ impl ResourcesApi {
     /// Read a protected resource
     ///
     /// Takes the scope `admin:clients`.
-    #[oai(path = "/:id", method = "get", operation_id = "readResource")]
+    #[oai(path = "/:id", method = "get", operation_id = "read_resource")]
     async fn read(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,
@@ -141,7 +141,7 @@ impl ResourcesApi {
     ///
     /// A scope that a role other than `admin`, or a client, still has cannot be removed: the answer is 409. Takes the scope
     /// `admin:clients`. The issuer's own resource stays as it is.
-    #[oai(path = "/:id", method = "put", operation_id = "replaceResource")]
+    #[oai(path = "/:id", method = "put", operation_id = "replace_resource")]
     async fn replace(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,
@@ -161,7 +161,7 @@ impl ResourcesApi {
     /// Delete a protected resource
     ///
     /// While a role other than `admin`, or a client, still needs it, the answer is 409. Takes the scope `admin:clients`.
-    #[oai(path = "/:id", method = "delete", operation_id = "deleteResource")]
+    #[oai(path = "/:id", method = "delete", operation_id = "delete_resource")]
     async fn delete(
         &self,
         #[oai(scope = "ApiScope::AdminClients")] caller: Authenticated,

@@ -84,7 +84,7 @@ impl RolesApi {
     /// List roles
     ///
     /// By name. Takes the scope `admin:users`.
-    #[oai(path = "/", method = "get", operation_id = "listRoles")]
+    #[oai(path = "/", method = "get", operation_id = "list_roles")]
     async fn list(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -106,7 +106,7 @@ impl RolesApi {
     /// Create a role
     ///
     /// Takes the scope `admin:users`, and every scope of the role.
-    #[oai(path = "/", method = "post", operation_id = "createRole")]
+    #[oai(path = "/", method = "post", operation_id = "create_role")]
     async fn create(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -122,7 +122,7 @@ impl RolesApi {
     /// Read a role
     ///
     /// Takes the scope `admin:users`.
-    #[oai(path = "/:name", method = "get", operation_id = "readRole")]
+    #[oai(path = "/:name", method = "get", operation_id = "read_role")]
     async fn read(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -138,7 +138,7 @@ impl RolesApi {
     ///
     /// Its holders' tokens follow at the next login or refresh; with `revoke=now` their sessions end at once. Takes the
     /// scope `admin:users`, every scope that the role has or will have, and that you do not hold the role yourself.
-    #[oai(path = "/:name", method = "put", operation_id = "replaceRole")]
+    #[oai(path = "/:name", method = "put", operation_id = "replace_role")]
     async fn replace(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -163,7 +163,7 @@ impl RolesApi {
     /// Its holders lose it, and what only it gave them, at the next login or refresh; with `revoke=now` their sessions end
     /// at once. The role `admin` stays. Takes the scope `admin:users`, every scope of the role, and that you do not hold it
     /// yourself.
-    #[oai(path = "/:name", method = "delete", operation_id = "deleteRole")]
+    #[oai(path = "/:name", method = "delete", operation_id = "delete_role")]
     async fn delete(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,

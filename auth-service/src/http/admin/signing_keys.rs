@@ -68,7 +68,7 @@ struct KeyPlan {
 /// How the next key is brought forward.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
-struct Rotation {
+struct KeyRotation {
     /// Whether it signs at once: verifiers that do not have it yet must fetch it first. Otherwise it is announced now, and
     /// signs after its announcement.
     now: bool,
@@ -86,7 +86,7 @@ impl SigningKeysApi {
     /// List signing keys
     ///
     /// Each with what it does and when. Takes the scope `admin:keys`.
-    #[oai(path = "/", method = "get", operation_id = "listSigningKeys")]
+    #[oai(path = "/", method = "get", operation_id = "list_signing_keys")]
     async fn list(
         &self,
         #[oai(scope = "ApiScope::AdminKeys")] caller: Authenticated,
@@ -99,12 +99,12 @@ impl SigningKeysApi {
     /// Bring the next signing key forward
     ///
     /// Announces it now, or with `now` lets it sign at once. Nobody is logged out. Takes the scope `admin:keys`.
-    #[oai(path = "/rotate", method = "post", operation_id = "rotateSigningKey")]
+    #[oai(path = "/rotate", method = "post", operation_id = "rotate_signing_key")]
     async fn rotate(
         &self,
         #[oai(scope = "ApiScope::AdminKeys")] caller: Authenticated,
         context: RequestContext,
-        rotation: Json<Rotation>,
+        rotation: Json<KeyRotation>,
     ) -> Result<PlanReply, Refused> {
         let actor = self.gate.admit(&caller.0, scope::ADMIN_KEYS, &context).await?;
         self.keys.rotate(&actor, if rotation.0.now { When::Now } else { When::Announced }).await?;
@@ -115,7 +115,7 @@ impl SigningKeysApi {
     ///
     /// For a key in the wrong hands: it is listed no more, its private half is destroyed, and another signs at once. What it
     /// signed is worthless as soon as verifiers have the new key set; refresh tokens go on. Takes the scope `admin:keys`.
-    #[oai(path = "/:id/revoke", method = "post", operation_id = "revokeSigningKey")]
+    #[oai(path = "/:id/revoke", method = "post", operation_id = "revoke_signing_key")]
     async fn revoke(
         &self,
         #[oai(scope = "ApiScope::AdminKeys")] caller: Authenticated,

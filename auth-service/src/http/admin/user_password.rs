@@ -26,7 +26,7 @@ pub(in crate::http) struct UserPasswordApi {
 /// Another password for a user.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
-struct NewPassword {
+struct UserPassword {
     /// The password; without one, one is made and shown in the answer, once.
     #[oai(validator(max_length = 256))]
     password: Option<JsonString>,
@@ -59,7 +59,7 @@ impl UserPasswordApi {
     ///
     /// Ends the user's sessions and revokes their access tokens. Takes the scope `admin:users`, and that the user does not
     /// rank equal or higher. Nobody sets their own here.
-    #[oai(path = "/:id/password", method = "put", operation_id = "setUserPassword")]
+    #[oai(path = "/:id/password", method = "put", operation_id = "set_user_password")]
     async fn set(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -69,7 +69,7 @@ impl UserPasswordApi {
         /// Entity tags of the versions of the user that you mean to change.
         #[oai(name = "If-Match")]
         if_match: Header<Option<String>>,
-        new: Json<NewPassword>,
+        new: Json<UserPassword>,
     ) -> Result<PasswordReply, Refused> {
         let actor = self.gate.admit(&caller.0, scope::ADMIN_USERS, &context).await?;
         let precondition = Precondition::read(if_match.0.as_deref())?;

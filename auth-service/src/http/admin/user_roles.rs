@@ -48,7 +48,7 @@ impl UserRolesApi {
     /// Read a user's roles
     ///
     /// Takes the scope `admin:users`.
-    #[oai(path = "/:id/roles", method = "get", operation_id = "readUserRoles")]
+    #[oai(path = "/:id/roles", method = "get", operation_id = "read_user_roles")]
     async fn read(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -65,7 +65,7 @@ impl UserRolesApi {
     /// Tokens follow at the next login or refresh; with `revoke=now` the user's sessions end at once. Takes the scope
     /// `admin:users`, every scope that an added role holds, and that the user does not rank equal or higher. Nobody changes
     /// their own roles. The entity tag is the user's.
-    #[oai(path = "/:id/roles", method = "put", operation_id = "replaceUserRoles")]
+    #[oai(path = "/:id/roles", method = "put", operation_id = "replace_user_roles")]
     async fn replace(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,

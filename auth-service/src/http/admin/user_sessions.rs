@@ -63,7 +63,7 @@ impl UserSessionsApi {
     /// List a user's sessions
     ///
     /// Those that are alive, the latest used first. Takes the scope `admin:users`.
-    #[oai(path = "/:id/sessions", method = "get", operation_id = "listUserSessions")]
+    #[oai(path = "/:id/sessions", method = "get", operation_id = "list_user_sessions")]
     async fn list(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -80,7 +80,7 @@ impl UserSessionsApi {
     ///
     /// Their access tokens are revoked. Takes the scope `admin:users`, and that the user does not rank equal or higher, or
     /// is yourself.
-    #[oai(path = "/:id/sessions", method = "delete", operation_id = "endUserSessions")]
+    #[oai(path = "/:id/sessions", method = "delete", operation_id = "end_user_sessions")]
     async fn end_all(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -97,7 +97,7 @@ impl UserSessionsApi {
     ///
     /// Its access tokens are revoked. Takes the scope `admin:users`, and that the user does not rank equal or higher, or is
     /// yourself.
-    #[oai(path = "/:id/sessions/:session_id", method = "delete", operation_id = "endUserSession")]
+    #[oai(path = "/:id/sessions/:session_id", method = "delete", operation_id = "end_user_session")]
     async fn end(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,

@@ -38,7 +38,7 @@ impl UsersApi {
     /// List users
     ///
     /// Newest first; with filters, those that fit all of them. Takes the scope `admin:users`.
-    #[oai(path = "/", method = "get", operation_id = "listUsers")]
+    #[oai(path = "/", method = "get", operation_id = "list_users")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the request")]
     async fn list(
         &self,
@@ -77,7 +77,7 @@ impl UsersApi {
     ///
     /// Takes the scope `admin:users`, and every scope that the roles hold. Without a password one is made and shown in the
     /// answer, once; then, and unless told otherwise, it is only good for choosing another.
-    #[oai(path = "/", method = "post", operation_id = "createUser")]
+    #[oai(path = "/", method = "post", operation_id = "create_user")]
     async fn create(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -96,7 +96,7 @@ impl UsersApi {
     /// Read a user
     ///
     /// Takes the scope `admin:users`.
-    #[oai(path = "/:id", method = "get", operation_id = "readUser")]
+    #[oai(path = "/:id", method = "get", operation_id = "read_user")]
     async fn read(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -113,7 +113,7 @@ impl UsersApi {
     /// Disabling ends the user's sessions and revokes their access tokens. Takes the scope `admin:users`, and that the user
     /// does not rank equal or higher; nobody changes their own state. With `If-Match` only a version you have seen is
     /// changed; without it the last one to write wins.
-    #[oai(path = "/:id", method = "put", operation_id = "replaceUser")]
+    #[oai(path = "/:id", method = "put", operation_id = "replace_user")]
     async fn replace(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
@@ -134,7 +134,7 @@ impl UsersApi {
     ///
     /// Their sessions end and their access tokens are revoked; the audit log keeps their identifier. Takes the scope
     /// `admin:users`, and that the user does not rank equal or higher.
-    #[oai(path = "/:id", method = "delete", operation_id = "deleteUser")]
+    #[oai(path = "/:id", method = "delete", operation_id = "delete_user")]
     async fn delete(
         &self,
         #[oai(scope = "ApiScope::AdminUsers")] caller: Authenticated,
