@@ -43,6 +43,7 @@ def about(
     x_auth_subject: Annotated[str | None, Header()] = None,
     x_auth_roles: Annotated[str | None, Header()] = None,
     authorization: Annotated[str | None, Header()] = None,
+    x_api_key: Annotated[str | None, Header()] = None,
 ):
     """What is open to everybody, and what is known of whoever asks."""
-    return {"subject": x_auth_subject, "roles": x_auth_roles, "authorization": authorization}
+    return {"subject": x_auth_subject, "roles": x_auth_roles, "authorization": authorization, "api_key": x_api_key}

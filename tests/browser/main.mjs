@@ -14,6 +14,7 @@ import { authorize, execute, refusedLogin } from "./swagger_ui.mjs";
 
 const tokenEndpoint = `${issuer}/oauth2/token`;
 const documentScopes = ["documents:admin", "documents:read", "documents:write"];
+const issuerScopes = ["account", "admin:audit", "admin:clients", "admin:keys", "admin:users"];
 
 const flags = ["quic", "background-networking", "component-update", "sync"].map((name) => `--disable-${name}`);
 const browser = await chromium.launch({ executablePath: env.BROWSER_PROGRAM, args: ["--no-first-run", ...flags] });
@@ -39,7 +40,7 @@ async function checkDocs(service, sentence, prove) {
   });
 }
 
-const services = [["auth-service", issuer, ["account", "admin:keys"]], ["resource-service", resource, documentScopes]];
+const services = [["auth-service", issuer, issuerScopes], ["resource-service", resource, documentScopes]];
 for (const [name, service, scopes] of services) {
   const silent = `${name}: /docs opens under its content security policy, without a word from the console`;
   await checkDocs(service, silent, async (page, { response }) => {
@@ -64,7 +65,7 @@ await checkDocs(issuer, unauthorized, async (page, { expectRefusal }) => {
 });
 
 await checkDocs(issuer, "auth-service: Authorize as a reader, and GET /account answers 200", async (page) => {
-  await authorize(page, { username: reader, password, scopes: ["account", "admin:keys"] });
+  await authorize(page, { username: reader, password, scopes: issuerScopes });
   const { status, shown } = await execute(page, "get", "/account");
   assert.equal(status, 200);
   assert.ok(shown.includes(reader), shown);

@@ -39,11 +39,20 @@ def check(what, holds, said=None):
     failed += not holds
 
 
-def log_in(user):
+def log_in(user, **wish):
     """An access token of this user."""
-    form = {"grant_type": "password", "client_id": "first-party", "username": user, "password": PASSWORD}
+    form = {"grant_type": "password", "client_id": "first-party", "username": user, "password": PASSWORD, **wish}
     with urllib.request.urlopen(f"{ISSUER}/oauth2/token", urllib.parse.urlencode(form).encode(), timeout=20) as answer:
         return json.load(answer)["access_token"]
+
+
+def api_key(user, scope):
+    """A new API key of this user."""
+    request = urllib.request.Request(f"{ISSUER}/account/api-keys", json.dumps({"name": "of the checks", "scope": scope}).encode())
+    request.add_header("Content-Type", "application/json")
+    request.add_header("Authorization", f"Bearer {log_in(user, scope='account')}")
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)["key"]
 
 
 def subject(token):
@@ -90,12 +99,20 @@ def with_issuer():
     refused("a bad token does not pass", ask("/orders", reader[:-8] + "AAAAAAAA"), 401, "invalid_token")
     refused("two tokens do not pass", ask(f"/orders/new?access_token={editor}", "a b"), 400, "invalid_request")
 
+    key = {"X-API-Key": api_key("the-reader", "documents:read")}
+    status, _, body = ask("/orders", headers=key)
+    caller = json.loads(body)["caller"] if status == 200 else {}
+    check("an API key reads for its owner", caller == expected | {"client": "api-key"}, (status, body))
+    refused("and does not write", ask("/orders/new", headers=key, body={"item": "ink"}), 403, "insufficient_scope")
+    refused("a key beside a token does not pass", ask("/orders", reader, key), 400, "invalid_request")
+    refused("a key that is none does not pass", ask("/orders", headers={"X-API-Key": "ask_none"}), 401, "invalid_token")
+
     refused("forged headers alone do not pass", ask("/orders", headers=FORGED), 401, None)
     _, _, body = ask("/orders", reader, FORGED)
     check("forged headers beside a token are overwritten", json.loads(body).get("caller") == expected, body)
     refused("forged roles are no roles", ask("/admin/orders", editor, FORGED), 403, "insufficient_scope")
-    _, _, body = ask("/about", reader, FORGED)
-    nobody = {"subject": None, "roles": None, "authorization": None}
+    _, _, body = ask("/about", reader, FORGED | {"X-API-Key": "anything"})
+    nobody = {"subject": None, "roles": None, "authorization": None, "api_key": None}
     check("where everybody may go, nobody says who they are, and no token passes", json.loads(body) == nobody, body)
     for path in ("/_may/read", "/forward-auth", "/docs", "/orders/", "/admin", "//admin/orders/../../orders/x"):
         status, _, _ = ask(path, admin)

@@ -154,7 +154,7 @@ impl Config {
             refresh_idle_lifetime: 7 * DAY,
             refresh_absolute_lifetime: 30 * DAY,
             refresh_grace: Duration::from_secs(10),
-            status_list_ttl: Duration::from_secs(10),
+            status_list_ttl: Duration::from_secs(4),
             key_rotation_period: 30 * DAY,
             key_announce_period: HOUR,
             signing_algorithm: Algorithm::Rs256,

@@ -107,7 +107,7 @@ pub(crate) struct Settings {
     pub(super) refresh_grace: String,
 
     /// How long a resource server may rely on its copy of a status list: revoked tokens are refused within this time
-    #[arg(long, env = "AUTH_STATUS_LIST_TTL", default_value = "10s")]
+    #[arg(long, env = "AUTH_STATUS_LIST_TTL", default_value = "4s")]
     pub(super) status_list_ttl: String,
 
     /// How long a signing key signs
