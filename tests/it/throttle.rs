@@ -380,7 +380,7 @@ async fn a_rl_12_replicas_count_together() {
 }
 
 #[tokio::test]
-async fn te_12_wrong_secrets_of_a_client_are_counted_by_network() {
+async fn te_12_a_ca_08_wrong_secrets_of_a_client_are_counted_by_network() {
     let stack = counting_stack().await;
     let new = stack.new_client("batch", ClientKind::Confidential, &["client_credentials"], "documents:read");
     let batch = stack.auth().register(NewClient { roles: vec!["reader".to_owned()], ..new }).await;
