@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use secrecy::ExposeSecret;
+use shared::database;
 
 use crate::{
     app,
@@ -110,7 +111,7 @@ async fn prove(copy: &Path, sealer: &Sealer) -> anyhow::Result<()> {
 }
 
 fn embedded_file(config: &Config) -> anyhow::Result<PathBuf> {
-    embedded::file_of(config.database_url.expose_secret())
+    database::embedded_file(config.database_url.expose_secret())
         .context("the database is PostgreSQL; use pg_dump and pg_restore, which do this better")
 }
 

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use secrecy::ExposeSecret;
-use shared::{access_token::look_at_issuer, server::doctor::Examination};
+use shared::{access_token::look_at_issuer, database::embedded_file, server::doctor::Examination};
 
 use crate::{
     clock,
     config::Config,
     signing_key::{KeyRing, State, state_of},
-    store::{Store, embedded, setting, signing_key},
+    store::{Store, setting, signing_key},
 };
 
 /// Looks at everything; `data_dir` is where the embedded database and the development master key would be.
@@ -21,7 +21,7 @@ pub(crate) async fn examine(config: &Config, data_dir: &Path) -> Examination {
     }
     let mut issuer = config.issuer.clone();
     let url = config.database_url.expose_secret();
-    let file = embedded::file_of(url);
+    let file = embedded_file(url);
     if let Some(file) = &file {
         examination.is_private(file);
     }

@@ -4,7 +4,12 @@
 //! where a read turns into a write; so there is one writing connection, whose transactions begin `IMMEDIATE`, and a pool
 //! of readers beside it. PostgreSQL has one pool for both.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
@@ -60,6 +65,7 @@ impl Database {
     /// Connects to `sqlite:…` or `postgres:…`; `pool_size` bounds the connections to PostgreSQL.
     pub async fn connect(url: &str, pool_size: u32) -> Result<Self, DatabaseError> {
         if url.starts_with("sqlite:") {
+            make_private(url);
             let writer = connect(sqlite(url, 1)).await?;
             let reader = connect(sqlite(url, SQLITE_READERS)).await?;
             return Ok(Self { reader, writer });
@@ -144,6 +150,21 @@ impl Database {
     pub async fn close(self) -> Result<(), DbErr> {
         self.reader.close().await?;
         self.writer.close().await
+    }
+}
+
+/// The file behind a URL, if the database is embedded.
+pub fn embedded_file(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?.split('?').next()?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path.replace("%3F", "?").replace("%25", "%")))
+}
+
+/// Makes the file for its owner alone, before SQLite would make it for everybody: what is beside it later, the write-ahead
+/// log, gets the same mode. One that is there stays as it is; whatever goes wrong here, SQLite will tell better.
+fn make_private(url: &str) {
+    if let Some(file) = embedded_file(url).filter(|_| !url.contains("mode=memory")) {
+        let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     }
 }
 

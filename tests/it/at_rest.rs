@@ -1,10 +1,10 @@
 //! What a stolen database tells (A.RR-15, A.CA-09): nothing that could be used.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use auth_service::{ClientKind, NewClient};
 use secrecy::ExposeSecret;
-use tests::{ADMIN_PASSWORD, PASSWORD, Stack, Tokens};
+use tests::{ADMIN_PASSWORD, AuthHome, PASSWORD, Stack, Tokens};
 
 /// Everything that was ever handed out in a test.
 async fn live(stack: &Stack) -> Vec<String> {
@@ -85,4 +85,20 @@ async fn a_rr_15_no_file_holds_a_token_or_a_secret() {
     let homes = stack.stop().await;
     search("after it");
     drop(homes);
+}
+
+#[tokio::test]
+async fn an_embedded_database_is_for_its_owner_alone() {
+    let home = AuthHome::embedded();
+    let auth = home.start(|_| {}).await.expect("it starts");
+    auth.user("ada", &["editor"]).await;
+
+    let files: Vec<_> = fs::read_dir(home.directory()).expect("a directory").map(|file| file.expect("a file").path()).collect();
+
+    let databases: Vec<_> = files.iter().filter(|file| file.to_string_lossy().contains("test.db")).collect();
+    assert!(databases.len() >= 2, "the database and its write-ahead log: {files:?}");
+    for file in databases {
+        let mode = fs::metadata(file).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", file.display());
+    }
 }

@@ -1,6 +1,6 @@
 //! The database as a whole: what state it is in, and the embedded one's file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sea_orm::{
     ActiveValue::Set, ConnectOptions, ConnectionTrait, Database as SeaOrm, DbBackend, ExprTrait, QuerySelect, Statement,
@@ -33,13 +33,6 @@ pub(crate) struct Condition {
     pub(crate) pending: Vec<String>,
     /// Steps that this version does not know.
     pub(crate) unknown: Vec<String>,
-}
-
-/// The file behind a URL, if the database is embedded.
-pub(crate) fn file_of(url: &str) -> Option<PathBuf> {
-    let path = url.strip_prefix("sqlite:")?.split('?').next()?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path.replace("%25", "%").replace("%3F", "?")))
 }
 
 /// The URL of an embedded database that is there.
