@@ -43,6 +43,8 @@ PYTHON
 
   # The services refuse to start with a setting they do not know, and these are all the settings they get.
   unset "${!AUTH_@}" "${!RESOURCE_@}"
+  # Nobody here guesses: wrong passwords are shown on purpose, quicker than a person could, and must not slow the rest down.
+  export AUTH_LOGIN_THROTTLE=off
   export AUTH_LISTEN=127.0.0.1:${ports% *} AUTH_METRICS_LISTEN=off AUTH_DATA_DIR=$stack_directory/auth \
     AUTH_FIRST_RESOURCE=$STACK_RESOURCE
   export RESOURCE_LISTEN=127.0.0.1:${ports#* } RESOURCE_METRICS_LISTEN=off RESOURCE_DATA_DIR=$stack_directory/resource \
