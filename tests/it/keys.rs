@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use auth_service::KeyPlan;
+use auth_service::{Algorithm, KeyPlan};
 use serde_json::Value;
+use shared::access_token::MAX_KEYS;
 use tests::{AuthHome, AuthServer, Http, OAuthClient, PASSWORD, Stack, jwt::Token};
 use tokio::{
     task::JoinSet,
@@ -401,4 +402,22 @@ async fn jk_03_a_rotation_outlives_a_restart_at_any_step() {
     assert_eq!(set["keys"].as_array().map(Vec::len), Some(2));
     auth.http().get("/account").bearer(&token).send().await.assert_ok();
     assert_ne!(key_of(&auth.client().log_in("ada", PASSWORD).await), key_of(&token));
+}
+
+#[tokio::test]
+async fn more_keys_than_verifiers_take_are_never_listed() {
+    let home = AuthHome::new().await;
+    // Quicker to make than RSA, and as many bytes do not matter here.
+    let auth = home.start(|config| config.signing_algorithm = Algorithm::Es256).await.expect("it starts");
+    auth.user("ada", &["editor"]).await;
+
+    for _ in 1..MAX_KEYS {
+        auth.operator().rotate_key(true).await.expect("there is room");
+    }
+    let refused = auth.operator().rotate_key(true).await.expect_err("there is none");
+
+    assert!(refused.to_string().contains("verifiers take no more"), "{refused:#}");
+    assert_eq!(await_listed(&auth, MAX_KEYS).await.len(), MAX_KEYS);
+    let token = auth.client().scope("account").log_in("ada", PASSWORD).await;
+    auth.http().get("/account").bearer(&token).send().await.assert_ok();
 }

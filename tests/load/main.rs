@@ -47,7 +47,7 @@ async fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Some("rotations") => {
-            let count = value(arguments, "--count")?.unwrap_or(60);
+            let count = value(arguments, "--count")?.unwrap_or(30);
             return rotations::run(count).await;
         }
         Some(other) if !other.starts_with("--") => bail!("{USAGE}"),

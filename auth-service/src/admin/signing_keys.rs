@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Actor, AdminError};
 use crate::{
     clock,
-    signing_key::{KeyRing, Rotator, When},
+    signing_key::{KeyError, KeyRing, Rotator, When},
     store::{SigningKeyRow, signing_key},
     token::StatusLists,
 };
@@ -28,7 +28,11 @@ impl SigningKeys {
 
     /// Announces the next key, or lets it sign at once.
     pub(crate) async fn rotate(&self, actor: &Actor, when: When) -> Result<(), AdminError> {
-        if !self.rotator.rotate(when, clock::now(), &actor.origin).await? {
+        let rotated = match self.rotator.rotate(when, clock::now(), &actor.origin).await {
+            Err(crowded @ KeyError::Crowded) => return Err(AdminError::Conflict(crowded.to_string())),
+            rotated => rotated?,
+        };
+        if !rotated {
             let message = "The next key is announced already; with `now` it signs at once.";
             return Err(AdminError::Conflict(message.to_owned()));
         }

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
-use shared::access_token::{KeySet, UnknownAlgorithm};
+use shared::access_token::{KeySet, MAX_KEYS, UnknownAlgorithm};
 
 use super::{
     Algorithm,
@@ -65,6 +65,12 @@ pub(crate) enum KeyError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Verifiers would refuse a set with one more.
+    #[error(
+        "{MAX_KEYS} keys are listed, and verifiers take no more at once; rotate again when the oldest has left the key set, \
+         which `key list` dates"
+    )]
+    Crowded,
     /// No key may sign now.
     #[error("there is no signing key; make one with `auth-service key rotate --now`")]
     None,

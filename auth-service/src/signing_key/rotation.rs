@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use shared::access_token::MAX_KEYS;
+
 use super::{Algorithm, Lifecycle, State, lifecycle::SKEW, ring::KeyError, signer::Signer, state_of};
 use crate::{
     audit::{Event, Origin},
@@ -65,6 +67,9 @@ impl Rotator {
                 Ok(signing_key::promote(&self.store, newest, now, now + self.lifecycle.retire(), event).await?)
             }
             (State::Active | State::Retiring | State::Retired | State::Revoked, _) => {
+                if keys.iter().filter(|key| state_of(key, now).is_listed()).count() >= MAX_KEYS {
+                    return Err(KeyError::Crowded);
+                }
                 self.succeed(newest, when, now, origin).await
             }
         }
