@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// The command line's and the environment's way of giving a [`Config`].
+/// The command line's and the environment's way of giving a [`Config`](super::Config).
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Settings {

@@ -8,7 +8,7 @@ use shared::server::telemetry;
 
 use super::DOCUMENTS_PER_OWNER;
 
-/// The command line's and the environment's way of giving a [`Config`].
+/// The command line's and the environment's way of giving a [`Config`](super::Config).
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Settings {
