@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use shared::{
     access_token::ApiKey as Form,
     server::{
-        paging::{cursor, next_link},
+        paging::next_page,
         problem::{Malformed, Refused},
     },
 };
@@ -95,8 +95,7 @@ pub(super) enum RevokeReply {
 impl ListReply {
     /// `path`, `limit` and `owner` are what was asked, for the link to the next page.
     pub(super) fn new(page: Page, path: &str, limit: u32, owner: Option<&str>) -> Self {
-        let next_cursor = page.next.as_deref().map(cursor);
-        let link = next_cursor.as_deref().map(|cursor| next_link(path, limit, &[("owner", owner)], cursor));
+        let (next_cursor, link) = next_page(path, limit, &[("owner", owner)], page.next.as_deref());
         let now = clock::now();
         let api_keys = page.keys.into_iter().map(|key| ApiKey::new(key, now)).collect();
         Self::Page(Json(ApiKeyPage { api_keys, next_cursor }), link)

@@ -11,7 +11,7 @@ pub fn default_limit() -> u32 {
 }
 
 /// The cursor behind which the next page begins. Callers need not know what it is made of, so that it may change.
-pub fn cursor(last: &str) -> String {
+fn cursor(last: &str) -> String {
     URL_SAFE_NO_PAD.encode(last)
 }
 
@@ -22,8 +22,20 @@ pub fn after<T>(cursor: Option<&str>, parse: impl FnOnce(&str) -> Option<T>) -> 
     last.map(Some).ok_or(Malformed("cursor"))
 }
 
-/// The `Link` to the next page of the list at `path`, with the filters that were given.
-pub fn next_link(path: &str, limit: u32, filters: &[(&str, Option<&str>)], cursor: &str) -> String {
+/// Where the list at `path` goes on behind `last`, with the limit and the filters that were given: the cursor for the body
+/// and the value of `Link` for the header. Neither is there on the last page, where `last` is `None`.
+pub fn next_page(
+    path: &str,
+    limit: u32,
+    filters: &[(&str, Option<&str>)],
+    last: Option<&str>,
+) -> (Option<String>, Option<String>) {
+    let cursor = last.map(cursor);
+    let link = cursor.as_deref().map(|cursor| next_link(path, limit, filters, cursor));
+    (cursor, link)
+}
+
+fn next_link(path: &str, limit: u32, filters: &[(&str, Option<&str>)], cursor: &str) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("limit", &limit.to_string());
     for (name, value) in filters {

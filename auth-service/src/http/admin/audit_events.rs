@@ -8,7 +8,7 @@ use poem_openapi::{
     payload::{Binary, Json},
 };
 use shared::server::{
-    paging::{after, cursor, default_limit, next_link},
+    paging::{after, default_limit, next_page},
     problem::{Malformed, Refused},
 };
 
@@ -161,7 +161,7 @@ impl AuditEventsApi {
         let mut events = self.log.search(&filter, before.as_deref(), limit.0 + 1).await.map_err(unavailable)?;
         let has_more = events.len() > limit.0 as usize;
         events.truncate(limit.0 as usize);
-        let next = events.last().filter(|_| has_more).map(|last| cursor(&last.id));
+        let last = events.last().filter(|_| has_more).map(|last| last.id.as_str());
         let filters = [
             ("action", filter.action.as_deref()),
             ("outcome", filter.outcome.as_deref()),
@@ -172,9 +172,9 @@ impl AuditEventsApi {
             ("since", since.0.as_deref()),
             ("until", until.0.as_deref()),
         ];
-        let link = next.as_deref().map(|cursor| next_link(PATH, limit.0, &filters, cursor));
+        let (next_cursor, link) = next_page(PATH, limit.0, &filters, last);
         let events = events.into_iter().map(AuditEvent::from).collect();
-        Ok(ListReply::Page(Json(AuditEventPage { events, next_cursor: next }), link))
+        Ok(ListReply::Page(Json(AuditEventPage { events, next_cursor }), link))
     }
 
     /// Export the audit trail

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use shared::server::{
     context::RequestContext,
     entity_tag::{Precondition, entity_tag},
-    paging::{cursor as cursor_of, default_limit, next_link},
+    paging::{default_limit, next_page},
     problem::Refused,
 };
 
@@ -52,8 +52,7 @@ impl ClientsApi {
     ) -> Result<PageReply<ClientPage>, Refused> {
         self.gate.admit(&caller.0, scope::ADMIN_CLIENTS, &context).await?;
         let page = self.clients.list(behind(cursor.0.as_deref())?.as_deref(), limit.0).await?;
-        let next_cursor = page.next.as_deref().map(cursor_of);
-        let link = next_cursor.as_deref().map(|cursor| next_link(PATH, limit.0, &[], cursor));
+        let (next_cursor, link) = next_page(PATH, limit.0, &[], page.next.as_deref());
         let clients = page.items.into_iter().map(Client::from).collect();
         Ok(PageReply::Page(Json(ClientPage { clients, next_cursor }), link))
     }

@@ -11,7 +11,7 @@ use shared::{
         context::RequestContext,
         entity_tag::{Precondition, entity_tag},
         json_string::JsonString,
-        paging::{cursor as cursor_of, default_limit, next_link},
+        paging::{default_limit, next_page},
         problem::Refused,
     },
 };
@@ -99,8 +99,7 @@ impl ResourcesApi {
     ) -> Result<PageReply<ResourcePage>, Refused> {
         self.gate.admit(&caller.0, scope::ADMIN_CLIENTS, &context).await?;
         let page = self.resources.list(behind(cursor.0.as_deref())?.as_deref(), limit.0).await?;
-        let next_cursor = page.next.as_deref().map(cursor_of);
-        let link = next_cursor.as_deref().map(|cursor| next_link(PATH, limit.0, &[], cursor));
+        let (next_cursor, link) = next_page(PATH, limit.0, &[], page.next.as_deref());
         let resources = page.items.into_iter().map(Resource::from).collect();
         Ok(PageReply::Page(Json(ResourcePage { resources, next_cursor }), link))
     }

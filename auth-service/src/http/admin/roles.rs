@@ -11,7 +11,7 @@ use shared::{
         context::RequestContext,
         entity_tag::{Precondition, entity_tag},
         json_string::JsonString,
-        paging::{cursor as cursor_of, default_limit, next_link},
+        paging::{default_limit, next_page},
         problem::Refused,
     },
 };
@@ -98,8 +98,7 @@ impl RolesApi {
     ) -> Result<PageReply<RolePage>, Refused> {
         self.gate.admit(&caller.0, scope::ADMIN_USERS, &context).await?;
         let page = self.roles.list(behind(cursor.0.as_deref())?.as_deref(), limit.0).await?;
-        let next_cursor = page.next.as_deref().map(cursor_of);
-        let link = next_cursor.as_deref().map(|cursor| next_link(PATH, limit.0, &[], cursor));
+        let (next_cursor, link) = next_page(PATH, limit.0, &[], page.next.as_deref());
         Ok(PageReply::Page(Json(RolePage { roles: page.items.into_iter().map(Role::from).collect(), next_cursor }), link))
     }
 

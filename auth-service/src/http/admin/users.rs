@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use shared::server::{
     context::RequestContext,
     entity_tag::{Precondition, entity_tag},
-    paging::{cursor as cursor_of, default_limit, next_link},
+    paging::{default_limit, next_page},
     problem::Refused,
 };
 
@@ -63,13 +63,12 @@ impl UsersApi {
         let (part, role) = (search.0.as_deref(), role.0.as_deref());
         let filter = Filter { part, role, state: state.0.map(Into::into) };
         let page = self.users.list(filter, behind(cursor.0.as_deref())?.as_deref(), limit.0).await?;
-        let next_cursor = page.next.as_deref().map(cursor_of);
         let state = state.0.map(|state| match state {
             UserState::Active => "active",
             UserState::Disabled => "disabled",
         });
         let filters = [("search", part), ("role", role), ("state", state)];
-        let link = next_cursor.as_deref().map(|cursor| next_link(PATH, limit.0, &filters, cursor));
+        let (next_cursor, link) = next_page(PATH, limit.0, &filters, page.next.as_deref());
         Ok(PageReply::Page(Json(UserPage { users: page.items.into_iter().map(User::from).collect(), next_cursor }), link))
     }
 

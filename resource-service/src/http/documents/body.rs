@@ -4,12 +4,12 @@ use poem_openapi::{ApiResponse, Object, payload::Json};
 use shared::server::{
     entity_tag::{EntityTags, entity_tag},
     json_string::JsonString,
-    paging::{cursor, next_link},
+    paging::next_page,
 };
 use time::OffsetDateTime;
 
 use crate::{
-    document::{self, Faults, Page, Summary, Text},
+    document::{self, DocumentId, Faults, Page, Summary, Text},
     http::timestamp,
 };
 
@@ -138,8 +138,8 @@ pub(super) enum DeleteReply {
 impl ListReply {
     /// `path`, `limit` and `owner` are what was asked, for the link to the next page.
     pub(in crate::http) fn new(page: Page, path: &str, limit: u32, owner: Option<&str>) -> Self {
-        let next_cursor = page.next.as_ref().map(|next| cursor(next.as_str()));
-        let link = next_cursor.as_deref().map(|cursor| next_link(path, limit, &[("owner", owner)], cursor));
+        let last = page.next.as_ref().map(DocumentId::as_str);
+        let (next_cursor, link) = next_page(path, limit, &[("owner", owner)], last);
         let documents = page.documents.into_iter().map(DocumentSummary::from).collect();
         Self::Page(Json(DocumentPage { documents, next_cursor }), link)
     }
