@@ -15,7 +15,7 @@ fn cursor(last: &str) -> String {
     URL_SAFE_NO_PAD.encode(last)
 }
 
-/// Reads a cursor that [`cursor`] made; `parse` makes of it what the list is sorted by, if it is one.
+/// Reads a cursor that [`next_page`] made; `parse` makes of it what the list is sorted by, if it is one.
 pub fn after<T>(cursor: Option<&str>, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Malformed> {
     let Some(cursor) = cursor else { return Ok(None) };
     let last = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| parse(str::from_utf8(&bytes).ok()?));
