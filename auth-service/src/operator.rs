@@ -31,8 +31,8 @@ use crate::{
     token::{Places, StatusLists},
 };
 
-/// How many sessions of a user are listed.
-const MAX_LISTED: u64 = 1000;
+/// How many sessions are read at once.
+const SESSION_PAGE: u32 = 1000;
 
 /// The operator's verbs. Each is recorded in the audit log.
 #[derive(Clone)]
@@ -207,7 +207,14 @@ impl Operator {
 
     pub(crate) async fn sessions(&self, username: &str) -> anyhow::Result<Vec<Session>> {
         let user = account::find(&self.store, username).await?;
-        Ok(self.session_list().of_user(&user.id, MAX_LISTED).await?)
+        let list = self.session_list();
+        let mut page = list.of_user(&user.id, None, SESSION_PAGE).await?;
+        let mut sessions = page.sessions;
+        while let Some(after) = page.next {
+            page = list.of_user(&user.id, Some(&after), SESSION_PAGE).await?;
+            sessions.append(&mut page.sessions);
+        }
+        Ok(sessions)
     }
 
     /// Ends a session and revokes its access tokens.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tests::{Answer, PASSWORD, Stack, Tokens};
+use tests::{ADMIN_PASSWORD, Answer, PASSWORD, Stack, Tokens};
 
 async fn stack_with_ada() -> Stack {
     let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
@@ -52,6 +52,53 @@ async fn a_person_sees_their_sessions_and_which_one_is_this() {
         assert_eq!(current[0]["scope"], "account");
         for member in ["created_at", "last_used_at", "expires_at"] {
             assert!(other[0][member].as_str().is_some_and(|date| date.ends_with('Z')), "{sessions:?}");
+        }
+    }
+}
+
+/// Every session that the pages at `path` hold, two on a page.
+async fn all_pages(stack: &Stack, token: &str, path: &str) -> Vec<Value> {
+    let mut seen = Vec::new();
+    let mut page_path = format!("{path}?limit=2");
+    loop {
+        let answer = stack.auth().http().get(&page_path).bearer(token).send().await;
+        let page = answer.assert_ok();
+        let sessions = page["sessions"].as_array().expect("a list");
+        assert!(!sessions.is_empty() && sessions.len() <= 2, "{page}");
+        seen.extend(sessions.iter().cloned());
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            assert_eq!(answer.header("link"), None);
+            return seen;
+        };
+        page_path = format!("{path}?limit=2&cursor={cursor}");
+        assert_eq!(answer.header("link"), Some(&*format!("<{page_path}>; rel=\"next\"")));
+    }
+}
+
+#[tokio::test]
+async fn sessions_come_in_pages_to_their_owner_and_to_administrators() {
+    let stack = Stack::start().await;
+    let ada = stack.user("ada", &["editor"]).await;
+    for _ in 0..4 {
+        account_session(&stack, "ada").await;
+    }
+    let token = account_session(&stack, "ada").await.access;
+    let admin = stack.client().scope("admin:users").log_in("admin", ADMIN_PASSWORD).await;
+    let of_admin = format!("/admin/users/{ada}/sessions");
+
+    for (token, path) in [(&*token, "/account/sessions"), (&*admin, &*of_admin)] {
+        let seen = all_pages(&stack, token, path).await;
+
+        let mut ids: Vec<_> = seen.iter().map(id).collect();
+        assert_eq!(ids.len(), 5, "{seen:?}");
+        let used: Vec<_> = seen.iter().map(|session| session["last_used_at"].as_str().expect("a date")).collect();
+        assert!(used.is_sorted_by(|one, next| one >= next), "{used:?}");
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 5, "a session is on two pages: {seen:?}");
+        for query in ["cursor=nonsense", "limit=0", "limit=101"] {
+            let path = format!("{path}?{query}");
+            stack.auth().http().get(&path).bearer(token).send().await.assert_problem(400);
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) use self::{
     password_change::{PasswordChange, PasswordChangeError},
     profile::Profiles,
     registration::{RegistrationError, Registrations, invite},
-    session::{Session, SessionList},
+    session::{Session, SessionList, SessionPage, SessionPlace},
     username::{Username, UsernameError},
 };
 pub use self::{

@@ -1,5 +1,7 @@
 //! A person's sessions: to see them, and to end one or all.
 
+use std::fmt;
+
 use shared::access_token::AccessTokenClaims;
 
 use crate::{
@@ -35,11 +37,50 @@ pub(crate) struct Session {
     pub(crate) expires_at: i64,
 }
 
+/// A page of sessions.
+pub(crate) struct SessionPage {
+    pub(crate) sessions: Vec<Session>,
+    /// The last session of the page, if there are more behind it.
+    pub(crate) next: Option<SessionPlace>,
+}
+
+/// Where a session stands among those of its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SessionPlace {
+    last_used_at: i64,
+    id: String,
+}
+
+impl SessionPlace {
+    /// Reads what [`Display`](fmt::Display) wrote.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (last_used_at, id) = text.split_once(' ')?;
+        Some(Self { last_used_at: last_used_at.parse().ok()?, id: id.to_owned() })
+    }
+}
+
+impl fmt::Display for SessionPlace {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{} {}", self.last_used_at, self.id)
+    }
+}
+
 impl SessionList {
-    /// The sessions of a user that are alive, the latest used first, and no more than `limit`.
-    pub(crate) async fn of_user(&self, user_id: &str, limit: u64) -> Result<Vec<Session>, StoreError> {
-        let found = session::live_of_user(&self.store, user_id, clock::now(), limit).await?;
-        Ok(found.into_iter().map(Session::from).collect())
+    /// A page of the sessions of a user that are alive, the latest used first.
+    pub(crate) async fn of_user(
+        &self,
+        user_id: &str,
+        after: Option<&SessionPlace>,
+        limit: u32,
+    ) -> Result<SessionPage, StoreError> {
+        let after = after.map(|place| (place.last_used_at, &*place.id));
+        // One more than is shown tells whether there is another page.
+        let mut found = session::live_of_user(&self.store, user_id, clock::now(), after, u64::from(limit) + 1).await?;
+        let has_more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        let last = found.last().filter(|_| has_more);
+        let next = last.map(|row| SessionPlace { last_used_at: row.last_used_at, id: row.id.clone() });
+        Ok(SessionPage { sessions: found.into_iter().map(Session::from).collect(), next })
     }
 
     /// The session that an access token was issued in, if it was issued in one. Its place in a status list tells: no claim
@@ -98,6 +139,25 @@ impl From<Model> for Session {
             created_at: row.created_at,
             last_used_at: row.last_used_at,
             expires_at: row.expires_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_reads_back_as_it_was_written() {
+        let place = SessionPlace { last_used_at: 1_764_000_000, id: "ses_1".to_owned() };
+
+        assert_eq!(SessionPlace::parse(&place.to_string()), Some(place));
+    }
+
+    #[test]
+    fn anything_else_is_no_place() {
+        for text in ["", "1764000000", "ses_1", "x ses_1", "99999999999999999999 ses_1"] {
+            assert_eq!(SessionPlace::parse(text), None, "{text:?}");
         }
     }
 }

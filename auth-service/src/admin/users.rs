@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{About, Actor, AdminError, Details, Listed, Reach, cut};
 use crate::{
-    account::{PasswordHashing, Session, SessionList, Username},
+    account::{PasswordHashing, SessionList, SessionPage, SessionPlace, Username},
     audit::Event,
     clock, id, secret,
     store::{
@@ -35,9 +35,6 @@ pub(crate) struct Users {
     /// taken by then.
     one_at_a_time: Arc<Mutex<()>>,
 }
-
-/// As many sessions of one user as anybody reads through.
-const MAX_SESSIONS: u64 = 100;
 
 /// What a new user is made of.
 pub(crate) struct UserDraft {
@@ -170,10 +167,10 @@ impl Users {
         Ok(made)
     }
 
-    /// The sessions of a user that are alive, the latest used first.
-    pub(crate) async fn sessions(&self, id: &str) -> Result<Vec<Session>, AdminError> {
+    /// A page of the sessions of a user that are alive, the latest used first.
+    pub(crate) async fn sessions(&self, id: &str, after: Option<&SessionPlace>, limit: u32) -> Result<SessionPage, AdminError> {
         self.read(id).await?;
-        Ok(self.sessions.of_user(id, MAX_SESSIONS).await?)
+        Ok(self.sessions.of_user(id, after, limit).await?)
     }
 
     /// Ends a session of a user, or all of them, and revokes their access tokens.

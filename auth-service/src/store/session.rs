@@ -149,17 +149,22 @@ pub(super) async fn carry_over(transaction: &DatabaseTransaction, id: &str, gene
     Ok(())
 }
 
-/// The sessions of a user that have neither ended nor expired, the latest used first, and no more than `limit`.
-pub(crate) async fn live_of_user(store: &Store, user_id: &str, now: i64, limit: u64) -> Result<Vec<Model>, StoreError> {
-    Ok(Entity::find()
-        .filter(Column::UserId.eq(user_id))
-        .filter(Column::EndedAt.is_null())
-        .filter(Column::ExpiresAt.gt(now))
-        .order_by_desc(Column::LastUsedAt)
-        .order_by_desc(Column::Id)
-        .limit(limit)
-        .all(store.database.reader())
-        .await?)
+/// The sessions of a user that have neither ended nor expired, the latest used first, no more than `limit`, continuing behind
+/// the one that was last used at that time and has that identifier.
+pub(crate) async fn live_of_user(
+    store: &Store,
+    user_id: &str,
+    now: i64,
+    after: Option<(i64, &str)>,
+    limit: u64,
+) -> Result<Vec<Model>, StoreError> {
+    let mut query =
+        Entity::find().filter(Column::UserId.eq(user_id)).filter(Column::EndedAt.is_null()).filter(Column::ExpiresAt.gt(now));
+    if let Some((last_used_at, id)) = after {
+        let used_together = Column::LastUsedAt.eq(last_used_at).and(Column::Id.lt(id));
+        query = query.filter(Column::LastUsedAt.lt(last_used_at).or(used_together));
+    }
+    Ok(query.order_by_desc(Column::LastUsedAt).order_by_desc(Column::Id).limit(limit).all(store.database.reader()).await?)
 }
 
 /// Consumes a link and adds its successor, in one step that succeeds for one caller only, and records it.

@@ -5,10 +5,14 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
-use shared::server::{context::RequestContext, problem::Refused};
+use shared::server::{
+    context::RequestContext,
+    paging::{self, default_limit},
+    problem::Refused,
+};
 
 use crate::{
-    account::{self, SessionList},
+    account::{self, SessionList, SessionPlace},
     audit::Origin,
     clock,
     http::{
@@ -18,8 +22,8 @@ use crate::{
     },
 };
 
-/// How many sessions are listed.
-const MAX_LISTED: u64 = 100;
+/// Where the caller's sessions are.
+const PATH: &str = "/account/sessions";
 
 /// The caller's sessions.
 pub(in crate::http) struct SessionsApi {
@@ -52,11 +56,14 @@ struct Session {
     expires_at: String,
 }
 
-/// Sessions.
+/// A page of sessions.
 #[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
 struct Sessions {
     /// Those that are alive, the latest used first.
     sessions: Vec<Session>,
+    /// Where the next page begins; absent on the last page.
+    next_cursor: Option<String>,
 }
 
 /// How many sessions ended.
@@ -69,9 +76,14 @@ struct Ended {
 /// How sessions are listed.
 #[derive(ApiResponse)]
 enum SessionsReply {
-    /// The sessions.
+    /// A page of the list.
     #[oai(status = 200)]
-    Sessions(Json<Sessions>),
+    Page(
+        Json<Sessions>,
+        /// The next page, with `rel="next"` (RFC 8288); absent on the last page.
+        #[oai(header = "Link")]
+        Option<String>,
+    ),
 }
 
 /// How the end of a session is answered.
@@ -94,15 +106,27 @@ enum EndAllReply {
 impl SessionsApi {
     /// List your sessions
     ///
-    /// Needs the scope `account`, in a token for the issuer itself. There are a hundred at most: those used last.
+    /// Those that are alive, the latest used first. Needs the scope `account`, in a token for the issuer itself.
     #[oai(path = "/account/sessions", method = "get", operation_id = "list_sessions")]
-    async fn list(&self, #[oai(scope = "ApiScope::Account")] caller: Authenticated) -> Result<SessionsReply, Refused> {
+    async fn list(
+        &self,
+        #[oai(scope = "ApiScope::Account")] caller: Authenticated,
+        /// How many sessions a page holds at most.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<u32>,
+        /// Where to go on: the `next_cursor` of the page before.
+        #[oai(validator(max_length = 100))]
+        cursor: Query<Option<String>>,
+    ) -> Result<SessionsReply, Refused> {
         let caller = caller.0;
         caller.require(scope::ACCOUNT)?;
+        let after = paging::after(cursor.0.as_deref(), SessionPlace::parse)?;
         let current = self.sessions.of_token(caller.claims()).await.map_err(unavailable)?;
-        let found = self.sessions.of_user(caller.subject(), MAX_LISTED).await.map_err(unavailable)?;
-        let sessions = found.into_iter().map(|session| shown(session, current.as_deref())).collect();
-        Ok(SessionsReply::Sessions(Json(Sessions { sessions })))
+        let page = self.sessions.of_user(caller.subject(), after.as_ref(), limit.0).await.map_err(unavailable)?;
+        let last = page.next.map(|place| place.to_string());
+        let (next_cursor, link) = paging::next_page(PATH, limit.0, &[], last.as_deref());
+        let sessions = page.sessions.into_iter().map(|session| shown(session, current.as_deref())).collect();
+        Ok(SessionsReply::Page(Json(Sessions { sessions, next_cursor }), link))
     }
 
     /// End one of your sessions

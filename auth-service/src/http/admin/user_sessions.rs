@@ -1,11 +1,19 @@
 //! The sessions of a user.
 
-use poem_openapi::{ApiResponse, Object, OpenApi, param::Path, payload::Json};
-use shared::server::{context::RequestContext, problem::Refused};
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+use shared::server::{
+    context::RequestContext,
+    paging::{self, default_limit},
+    problem::Refused,
+};
 
 use super::DeleteReply;
 use crate::{
-    account::Session,
+    account::{Session, SessionPlace},
     admin::{Gate, Users},
     clock,
     http::{
@@ -44,18 +52,26 @@ struct UserSession {
     expires_at: String,
 }
 
-/// The sessions that are alive.
+/// A page of the sessions that are alive.
 #[derive(Object)]
+#[oai(skip_serializing_if_is_none)]
 struct UserSessions {
     /// The latest used first.
     sessions: Vec<UserSession>,
+    /// Where the next page begins; absent on the last page.
+    next_cursor: Option<String>,
 }
 
 #[derive(ApiResponse)]
 enum SessionsReply {
-    /// The sessions.
+    /// A page of the list.
     #[oai(status = 200)]
-    Sessions(Json<UserSessions>),
+    Page(
+        Json<UserSessions>,
+        /// The next page, with `rel="next"` (RFC 8288); absent on the last page.
+        #[oai(header = "Link")]
+        Option<String>,
+    ),
 }
 
 #[OpenApi(prefix_path = "/admin/users", tag = "ApiTag::Administration")]
@@ -70,10 +86,21 @@ impl UserSessionsApi {
         context: RequestContext,
         /// The user's identifier.
         id: Path<String>,
+        /// How many sessions a page holds at most.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<u32>,
+        /// Where to go on: the `next_cursor` of the page before.
+        #[oai(validator(max_length = 100))]
+        cursor: Query<Option<String>>,
     ) -> Result<SessionsReply, Refused> {
         self.gate.admit(&caller.0, scope::ADMIN_USERS, &context).await?;
-        let sessions = self.users.sessions(&id.0).await?.into_iter().map(UserSession::from).collect();
-        Ok(SessionsReply::Sessions(Json(UserSessions { sessions })))
+        let after = paging::after(cursor.0.as_deref(), SessionPlace::parse)?;
+        let page = self.users.sessions(&id.0, after.as_ref(), limit.0).await?;
+        let path = format!("/admin/users/{}/sessions", id.0);
+        let last = page.next.map(|place| place.to_string());
+        let (next_cursor, link) = paging::next_page(&path, limit.0, &[], last.as_deref());
+        let sessions = page.sessions.into_iter().map(UserSession::from).collect();
+        Ok(SessionsReply::Page(Json(UserSessions { sessions, next_cursor }), link))
     }
 
     /// End all of a user's sessions
