@@ -1,6 +1,6 @@
 //! Puts the parts together: connects, migrates, unseals the keys, mounts the routes, binds and runs.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use aws_lc_rs::{hmac, rand};
@@ -74,7 +74,7 @@ impl App {
     pub async fn start_on(listener: Listener, config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let tls = config.tls.clone().map(Tls::load).transpose()?;
-        let listener = listener.trusting(config.trusted_proxies.clone()).metrics(&metrics).tls(tls);
+        let listener = listener.trusting(config.trusted_proxies.clone(), config.proxy_protocol).metrics(&metrics).tls(tls);
         let address = listener.local_addr();
         let issuer_name = config.issuer_at(address);
         let store = filled_store(&config, &issuer_name).await?;
@@ -159,7 +159,8 @@ impl App {
             audit_retention: clock::seconds(config.audit_retention),
         };
         upkeep.follow_settings().await?;
-        let edge = edge(&config, origins, &routes.document, metrics.clone())?;
+        let rate_limits = rate_limits(&config, address, &metrics).await;
+        let edge = edge(&config, origins, &routes.document, metrics.clone(), rate_limits)?;
         let metrics = metrics_server(&config, metrics).await?;
         Ok(Self {
             listener,
@@ -373,10 +374,21 @@ fn health(store: &Store) -> Health {
     })
 }
 
-fn edge(config: &Config, allowed: AllowedOrigins, document: &str, metrics: Metrics) -> anyhow::Result<Edge> {
+async fn rate_limits(config: &Config, address: SocketAddr, metrics: &Metrics) -> Option<Arc<RateLimits>> {
+    let issuer = config.issuer_at(address);
+    RateLimits::start(config.rate_limits.clone(), config.redis.as_ref(), "auth-service", &issuer, metrics).await
+}
+
+fn edge(
+    config: &Config,
+    allowed: AllowedOrigins,
+    document: &str,
+    metrics: Metrics,
+    rate_limits: Option<Arc<RateLimits>>,
+) -> anyhow::Result<Edge> {
     Ok(Edge {
         trusted_proxies: config.trusted_proxies.clone(),
-        rate_limits: RateLimits::new(config.rate_limits.clone()).map(Arc::new),
+        rate_limits,
         https_only: config.https_only,
         cors: Cors { allowed, public_paths: PUBLIC_PATHS.to_vec() },
         metrics,

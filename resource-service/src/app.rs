@@ -57,7 +57,7 @@ impl App {
     pub async fn start_on(listener: Listener, config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
         let tls = config.tls.clone().map(Tls::load).transpose()?;
-        let listener = listener.trusting(config.trusted_proxies.clone()).metrics(&metrics).tls(tls);
+        let listener = listener.trusting(config.trusted_proxies.clone(), config.proxy_protocol).metrics(&metrics).tls(tls);
         let metrics_listener = match config.metrics_listen {
             Some(address) => Some(bind(address).await?),
             None => None,
@@ -89,7 +89,9 @@ impl App {
         let about = About { id, issuer: config.issuer.clone(), has_docs: config.docs, takes_api_keys: config.api_keys };
         let api = http::api(&about, &documents);
         let document = http::document(&api, &about);
-        let edge = edge(&config, &about, &document, metrics.clone())?;
+        let rate_limits =
+            RateLimits::start(config.rate_limits.clone(), config.redis.as_ref(), "resource-service", &about.id, &metrics).await;
+        let edge = edge(&config, &about, &document, metrics.clone(), rate_limits)?;
         let guard = own.enforcing(&document)?;
         let routes = http::routes(api, &about, guard, forward_auth, health::checks(&database, keys, revocations));
         let service = edge.wrap(routes).boxed();
@@ -135,13 +137,19 @@ fn make_private(directory: &std::path::Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-fn edge(config: &Config, about: &About, document: &str, metrics: Metrics) -> anyhow::Result<Edge> {
+fn edge(
+    config: &Config,
+    about: &About,
+    document: &str,
+    metrics: Metrics,
+    rate_limits: Option<Arc<RateLimits>>,
+) -> anyhow::Result<Edge> {
     let routes = Routes::from_document(document)?.with(&http::metadata_path(&about.id), &[Method::GET]);
     let forward_auth = http::FORWARD_AUTH_TEMPLATES.into_iter();
     Ok(Edge {
         routes: forward_auth.fold(routes, |routes, template| routes.with(template, &http::FORWARD_AUTH_METHODS)),
         trusted_proxies: config.trusted_proxies.clone(),
-        rate_limits: RateLimits::new(config.rate_limits.clone()).map(Arc::new),
+        rate_limits,
         https_only: config.https_only,
         cors: Cors {
             allowed: AllowedOrigins::new(config.cors_origins.clone(), config.profile == Profile::Development),

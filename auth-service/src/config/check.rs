@@ -7,7 +7,8 @@ use secrecy::ExposeSecret;
 use shared::{
     access_token::MAX_LIFETIME,
     server::{
-        rate_limit,
+        listener::ProxyProtocol,
+        rate_limit::{self, RedisUrl},
         settings::{self, Problems},
     },
 };
@@ -51,7 +52,13 @@ impl Settings {
         let first_resource = problems.check("AUTH_FIRST_RESOURCE", &self.first_resource, settings::url);
         let trusted_proxies = problems.check("AUTH_TRUSTED_PROXIES", &self.trusted_proxies, settings::networks);
         let tls = problems.take("AUTH_TLS_CERT", settings::tls_files(self.tls_cert.clone(), self.tls_key.clone()));
+        let proxy_protocol = problems.check("AUTH_PROXY_PROTOCOL", &self.proxy_protocol, str::parse);
+        if proxy_protocol == Some(ProxyProtocol::V2) && trusted_proxies.as_ref().is_some_and(Vec::is_empty) {
+            problems.add("AUTH_PROXY_PROTOCOL", "nobody is believed: name the proxies in AUTH_TRUSTED_PROXIES");
+        }
         let rate_limits = problems.check("AUTH_RATE_LIMITS", &self.rate_limits, rate_limit::rules);
+        let redis = problems.take("AUTH_REDIS_URL", settings::secret(self.redis_url.clone(), self.redis_url_file.as_deref()));
+        let redis = redis.map(|url| url.map(|url| problems.check("AUTH_REDIS_URL", url.expose_secret(), RedisUrl::parse)));
         let cors_origins = problems.check("AUTH_CORS_ORIGINS", &self.cors_origins, settings::origins);
         let docs = self.docs.as_deref().map(|docs| problems.check("AUTH_DOCS", docs, settings::switch));
         let lifetime = problems.check(
@@ -117,7 +124,9 @@ impl Settings {
             first_resource: first_resource.expect(unchecked),
             trusted_proxies: trusted_proxies.expect(unchecked),
             tls: tls.expect(unchecked),
+            proxy_protocol: proxy_protocol.expect(unchecked),
             rate_limits: rate_limits.expect(unchecked),
+            redis: redis.expect(unchecked).flatten(),
             https_only: profile != Profile::Development,
             cors_origins: cors_origins.expect(unchecked),
             docs: docs.flatten().unwrap_or(is_development),

@@ -16,7 +16,11 @@ use std::{
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use shared::server::{rate_limit::Rule, tls::TlsFiles};
+use shared::server::{
+    listener::ProxyProtocol,
+    rate_limit::{RedisUrl, Rule},
+    tls::TlsFiles,
+};
 
 pub(crate) use self::settings::Settings;
 use crate::{
@@ -62,10 +66,14 @@ pub struct Config {
     pub first_resource: String,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether these proxies say by the PROXY protocol whose connection they bring.
+    pub proxy_protocol: ProxyProtocol,
     /// The certificate to serve HTTPS with; none: HTTP.
     pub tls: Option<TlsFiles>,
     /// How often anybody may come; empty: as often as they like.
     pub rate_limits: Vec<Rule>,
+    /// Where all replicas count together how often anybody came; none: each counts by itself.
+    pub redis: Option<RedisUrl>,
     /// Refuses what comes in the clear, unless a trusted proxy says that it came to it over HTTPS.
     pub https_only: bool,
     /// Browser origins that may call the token endpoint, besides those of the clients.
@@ -145,8 +153,10 @@ impl Config {
             bootstrap_admin_password: None,
             first_resource: "http://localhost:8081".to_owned(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: ProxyProtocol::Off,
             tls: None,
             rate_limits: Vec::new(),
+            redis: None,
             https_only: false,
             cors_origins: Vec::new(),
             docs: true,

@@ -71,15 +71,29 @@ pub(crate) struct Settings {
     #[arg(long, env = "AUTH_TLS_KEY", value_name = "FILE")]
     pub(super) tls_key: Option<PathBuf>,
 
-    /// How often anybody may come: `off`, or rules separated by commas, each `ip` or `credentials`, perhaps the beginning of
-    /// a path, and a rate
+    /// Whether the trusted proxies say whose connection they bring by the PROXY protocol: `v2`, or `off`. With v2 they must
+    #[arg(long, env = "AUTH_PROXY_PROTOCOL", value_name = "OFF|V2", default_value = "off")]
+    pub(super) proxy_protocol: String,
+
+    /// How often anybody may come: `off`, or rules separated by commas, each `ip`, `credentials`, `client`, `subject` or
+    /// `key`, perhaps the beginning of a path, and a rate
     #[arg(
         long,
         env = "AUTH_RATE_LIMITS",
         value_name = "RULES",
-        default_value = "ip 100/second burst 500, ip /oauth2/ 50/second burst 200"
+        default_value = "ip 100/second burst 500, ip /oauth2/ 50/second burst 200, client /oauth2/ 100/second burst 400, \
+                         subject 20/second burst 100"
     )]
     pub(super) rate_limits: String,
+
+    /// Redis or Valkey in which all replicas count rate limits together: `redis://:password@host:6379/0`, or `rediss://…` for
+    /// TLS [default: each replica counts by itself]
+    #[arg(long, env = "AUTH_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub(super) redis_url: Option<String>,
+
+    /// File that holds the URL of Redis
+    #[arg(long, env = "AUTH_REDIS_URL_FILE", value_name = "FILE")]
+    pub(super) redis_url_file: Option<PathBuf>,
 
     /// Browser origins that may call this service besides those of the registered clients, separated by commas;
     /// development also lets any loopback origin in

@@ -16,7 +16,11 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use shared::{
     access_token::StalePolicy,
-    server::{rate_limit::Rule, tls::TlsFiles},
+    server::{
+        listener::ProxyProtocol,
+        rate_limit::{RedisUrl, Rule},
+        tls::TlsFiles,
+    },
 };
 
 pub(crate) use self::settings::Settings;
@@ -65,10 +69,14 @@ pub struct Config {
     pub database_url: Option<SecretString>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether these proxies say by the PROXY protocol whose connection they bring.
+    pub proxy_protocol: ProxyProtocol,
     /// The certificate to serve HTTPS with; none: HTTP.
     pub tls: Option<TlsFiles>,
     /// How often anybody may come; empty: as often as they like.
     pub rate_limits: Vec<Rule>,
+    /// Where all replicas count together how often anybody came; none: each counts by itself.
+    pub redis: Option<RedisUrl>,
     /// Refuses what comes in the clear, unless a trusted proxy says that it came to it over HTTPS.
     pub https_only: bool,
     /// Browser origins that may call the API.
@@ -110,8 +118,10 @@ impl Config {
             data_dir: data_dir.to_owned(),
             database_url: None,
             trusted_proxies: Vec::new(),
+            proxy_protocol: ProxyProtocol::Off,
             tls: None,
             rate_limits: Vec::new(),
+            redis: None,
             https_only: false,
             cors_origins: Vec::new(),
             docs: true,

@@ -138,7 +138,7 @@ impl Guard {
 /// The extracted token is not used: what counts is the whole header, and that there is only one.
 pub async fn authenticate(request: &Request, _: Bearer) -> poem::Result<Caller> {
     let guard = guard_around(request)?;
-    let caller = guard.caller(request).await?;
+    let caller = admitted(guard, request).await?;
     if let Some(requirements) = &guard.requirements {
         let Some(alternatives) = requirements.of(request) else {
             error!("An operation asks for a caller, but its Guard enforces a document without that operation");
@@ -153,8 +153,24 @@ pub async fn authenticate(request: &Request, _: Bearer) -> poem::Result<Caller> 
 
 impl<'a> FromRequest<'a> for Caller {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        Ok(guard_around(request)?.caller(request).await?)
+        admitted(guard_around(request)?, request).await
     }
+}
+
+/// Who is calling, if they do not call too often.
+async fn admitted(guard: &Guard, request: &Request) -> poem::Result<Caller> {
+    let caller = guard.caller(request).await?;
+    #[cfg(feature = "server")]
+    {
+        use crate::server::rate_limit::{Allowance, Client, Identity};
+        let who = Identity {
+            client: Some(Client::Proven(caller.client_id())),
+            subject: Some(caller.subject()),
+            key: caller.actor(),
+        };
+        Allowance::of(request).spend(who).await?;
+    }
+    Ok(caller)
 }
 
 /// The guard that this request came through.

@@ -18,7 +18,7 @@ use super::{
     listener::Unserved,
     metrics::Metrics,
     problem::{Reason, answer},
-    rate_limit::{RateLimits, Standing},
+    rate_limit::{Allowance, RateLimits},
     routes::{Entry, Routes},
     security_headers, transport,
 };
@@ -83,13 +83,14 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
         let visit = Visit::begin(&request, entry.map(|entry| entry.template().clone()), &context, edge.metrics.clone());
         let is_public = edge.cors.is_public(request.uri().path());
         let asking = Asking::new(request.headers(), is_public);
-        let standing = edge.rate_limits.as_ref().map(|limits| limits.take(&request, context.client_ip)).unwrap_or_default();
+        let allowance = Allowance::open(edge.rate_limits.as_ref(), &mut request, context.client_ip);
+        allowance.arrive(request.headers()).await;
 
         // Of the highest level, so that it is there whatever the log is filtered by.
         let span = tracing::error_span!("request", request_id = context.request_id);
-        let mut response = self.answer(request, entry, &context.request_id, &standing).instrument(span).await;
+        let mut response = self.answer(request, entry, &context.request_id, &allowance).instrument(span).await;
 
-        standing.tell(&mut response);
+        allowance.tell(&mut response);
         edge.cors.apply(&mut response, &asking);
         security_headers::apply(&mut response, is_public, edge.hsts);
         let request_id = HeaderValue::from_str(&context.request_id).expect("a request id is hexadecimal");
@@ -100,14 +101,14 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
 }
 
 impl<E: Endpoint> Wrapped<E> {
-    async fn answer(&self, request: Request, entry: Option<&Entry>, request_id: &str, standing: &Standing) -> Response {
+    async fn answer(&self, request: Request, entry: Option<&Entry>, request_id: &str, allowance: &Allowance) -> Response {
         let methods = entry.map_or(&READ_ONLY, Entry::allow);
         // A path that takes OPTIONS itself gets its preflights, too.
         let takes_options = entry.is_some_and(|entry| entry.methods().contains(&Method::OPTIONS));
         if !takes_options && let Some(preflight) = self.edge.cors.preflight(&request, methods) {
             return answer::complete(preflight, request_id).await;
         }
-        let mut response = match AssertUnwindSafe(self.serve(request, standing)).catch_unwind().await {
+        let mut response = match AssertUnwindSafe(self.serve(request, allowance)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => self.refuse(error, entry),
             Err(panic) => answer::from_panic(&*panic),
@@ -138,11 +139,11 @@ impl<E: Endpoint> Wrapped<E> {
         }
     }
 
-    async fn serve(&self, request: Request, standing: &Standing) -> poem::Result<Response> {
+    async fn serve(&self, request: Request, allowance: &Allowance) -> poem::Result<Response> {
         if let Some(&unserved) = request.extensions().get::<Unserved>() {
             return Err(unserved.into());
         }
-        standing.check()?;
+        allowance.check()?;
         if self.edge.https_only {
             transport::check(&request, &self.edge.trusted_proxies)?;
         }

@@ -3,10 +3,11 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use poem::http::{HeaderMap, HeaderValue, header};
 use poem_openapi::{SecurityScheme, auth::Basic};
+use shared::server::rate_limit::{self, Allowance, Identity};
 use zeroize::Zeroizing;
 
 use super::error::OAuthRefusal;
-use crate::client::Credentials;
+use crate::client::{Client, Credentials, Kind};
 
 /// A confidential client's identifier and secret, form-encoded, as user name and password (RFC 6749 §2.3.1).
 #[derive(SecurityScheme)]
@@ -48,6 +49,18 @@ pub(super) fn read(
         return Err(OAuthRefusal::invalid_request("client_id names another client than the Authorization header"));
     }
     Ok(Credentials { client_id: id, secret: (!secret.is_empty()).then_some(secret) })
+}
+
+/// Counts a request as its client's, and refuses it if that is too many. A key that is exchanged is counted where it is used.
+pub(super) async fn spend(allowance: &Allowance, client: &Client) -> Result<(), OAuthRefusal> {
+    if client.is_api_key_client() {
+        return Ok(());
+    }
+    let who = match client.kind() {
+        Kind::Confidential => rate_limit::Client::Proven(client.id()),
+        Kind::Public => rate_limit::Client::Claimed(client.id()),
+    };
+    Ok(allowance.spend(Identity { client: Some(who), ..Identity::default() }).await?)
 }
 
 /// Identifier and secret of a Basic header, each decoded from its form encoding. `None` if the header cannot be read;

@@ -7,12 +7,14 @@ use poem::{
     http::{HeaderValue, StatusCode, header},
 };
 use poem_openapi::{ApiResponse, Enum, Object, payload::Json};
+use shared::server::rate_limit::TooManyRequests;
 
 use crate::{StoreError, access::AccessError, client::ClientError, grant::GrantError};
 
 /// How long a client should wait when the service is busy or its database is away, in seconds.
 const RETRY_AFTER: u32 = 1;
 const PROBLEM: &str = "application/problem+json";
+const TOO_OFTEN: &str = "too many requests; wait before the next one";
 const BASIC_CHALLENGE: &str = "Basic realm=\"clients\", charset=\"UTF-8\"";
 
 /// What went wrong, as a code (RFC 6749 §5.2, RFC 8707 §2).
@@ -94,6 +96,12 @@ impl From<ClientError> for OAuthRefusal {
             ClientError::Throttled { retry_after } => Self::throttled(&error.to_string(), retry_after),
             ClientError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<TooManyRequests> for OAuthRefusal {
+    fn from(error: TooManyRequests) -> Self {
+        Self::throttled(TOO_OFTEN, error.retry_after)
     }
 }
 
@@ -187,6 +195,8 @@ fn refusal_of(status: StatusCode) -> Option<OAuthRefusal> {
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             Some(OAuthRefusal::invalid_request("the body must be application/x-www-form-urlencoded, in UTF-8 and not compressed"))
         }
+        // The network edge, which counts, knows for how long, and says so.
+        StatusCode::TOO_MANY_REQUESTS => Some(OAuthRefusal::throttled(TOO_OFTEN, Duration::ZERO)),
         StatusCode::PAYLOAD_TOO_LARGE => {
             Some(OAuthRefusal::TooLarge(body(ErrorCode::InvalidRequest, "the body is larger than any that makes sense")))
         }

@@ -6,7 +6,7 @@ use poem_openapi::{
     payload::{Form, PlainText},
 };
 use serde::Deserialize;
-use shared::server::context::RequestContext;
+use shared::server::{context::RequestContext, rate_limit::Allowance};
 use zeroize::Zeroizing;
 
 use super::{
@@ -95,6 +95,7 @@ impl IntrospectionApi {
         &self,
         _client: DocumentedClient,
         context: RequestContext,
+        allowance: Allowance,
         headers: &HeaderMap,
         form: Form<IntrospectionForm>,
     ) -> Result<Introspected, OAuthRefusal> {
@@ -107,6 +108,7 @@ impl IntrospectionApi {
             // Whoever knows a public client's name could look through tokens otherwise (RFC 7662 §4).
             Kind::Public => return Err(OAuthRefusal::invalid_client()),
         }
+        client_auth::spend(&allowance, &client).await?;
         let token = Zeroizing::new(form.token.ok_or_else(|| OAuthRefusal::invalid_request("token is missing"))?);
         let introspection = self.introspector.introspect(&client, &token).await?;
         if asks_for_jwt(headers) {

@@ -3,7 +3,7 @@
 use poem::http::HeaderMap;
 use poem_openapi::{ApiResponse, Object, OpenApi, payload::Form};
 use serde::Deserialize;
-use shared::server::context::RequestContext;
+use shared::server::{context::RequestContext, rate_limit::Allowance};
 use zeroize::Zeroizing;
 
 use super::{
@@ -58,6 +58,7 @@ impl RevocationApi {
         &self,
         _client: DocumentedClient,
         context: RequestContext,
+        allowance: Allowance,
         headers: &HeaderMap,
         form: Form<RevocationForm>,
     ) -> Result<Revoked, OAuthRefusal> {
@@ -66,6 +67,7 @@ impl RevocationApi {
         let credentials = client_auth::read(headers, form.client_id, form.client_secret.map(Zeroizing::new), None)?;
         let origin = Origin::request(&context);
         let client = self.clients.authenticate(&credentials, &origin).await?;
+        client_auth::spend(&allowance, &client).await?;
         let token = Zeroizing::new(form.token.ok_or_else(|| OAuthRefusal::invalid_request("token is missing"))?);
         self.revoker.revoke(&client, &token, &origin).await?;
         Ok(Revoked::Done)

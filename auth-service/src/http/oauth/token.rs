@@ -6,7 +6,7 @@ use poem_openapi::{
     payload::{Form, Json},
 };
 use serde::Deserialize;
-use shared::{access_token::TOKEN_TYPE_ACCESS_TOKEN, scope::Scope, server::context::RequestContext};
+use shared::{access_token::TOKEN_TYPE_ACCESS_TOKEN, scope::Scope, server::{context::RequestContext, rate_limit::Allowance}};
 use zeroize::Zeroizing;
 
 use super::{
@@ -100,6 +100,7 @@ impl TokenApi {
         &self,
         _client: DocumentedClient,
         context: RequestContext,
+        allowance: Allowance,
         headers: &HeaderMap,
         form: Form<TokenForm>,
     ) -> Result<Granted, OAuthRefusal> {
@@ -107,6 +108,7 @@ impl TokenApi {
         let (credentials, grant) = self.read(headers, form.0)?;
         let origin = Origin::request(&context);
         let client = self.grants.clients.authenticate(&credentials, &origin).await?;
+        client_auth::spend(&allowance, &client).await?;
         let issued_token_type = match grant.grant_type() {
             GrantType::TokenExchange => Some(TOKEN_TYPE_ACCESS_TOKEN.to_owned()),
             GrantType::Password | GrantType::ClientCredentials | GrantType::RefreshToken => None,

@@ -16,6 +16,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use ipnet::IpNet;
 use poem::{
     Addr, Endpoint, Request, RequestParts, Response,
     endpoint::DynEndpoint,
@@ -32,12 +33,13 @@ use tokio::{
 use super::{
     Unserved,
     crowd::{Seat, Standing},
+    proxy_header::{self, Announced},
     pulse::{Cut, Pulse},
     supervisor::Supervisor,
     tracked::{Ending, Tracked},
     wire::Wire,
 };
-use crate::server::{limits::Unread, tls::Tls};
+use crate::server::{client_ip::is_trusted, limits::Unread, tls::Tls};
 
 /// The application, with its type forgotten.
 pub(super) type App = Arc<dyn DynEndpoint<Output = Response>>;
@@ -61,16 +63,44 @@ pub(super) struct Serving {
     pub(super) local_addr: SocketAddr,
     pub(super) stopping: watch::Receiver<bool>,
     pub(super) tls: Option<Tls>,
+    /// Proxies that begin each connection by saying whose it is.
+    pub(super) announcing: Arc<[IpNet]>,
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(serving: Serving, stream: TcpStream, peer: SocketAddr, seat: Seat) {
-    let Some(tls) = serving.tls.clone() else { return converse(serving, stream, peer, seat, Scheme::HTTP).await };
+pub(super) async fn serve(serving: Serving, mut stream: TcpStream, peer: SocketAddr, seat: Seat) {
+    let (peer, scheme) = if is_trusted(peer.ip().to_canonical(), &serving.announcing) {
+        match announced(&serving, &mut stream, peer, &seat).await {
+            Some(known) => known,
+            None => return,
+        }
+    } else {
+        (peer, Scheme::HTTP)
+    };
+    let Some(tls) = serving.tls.clone() else { return converse(serving, stream, peer, seat, scheme).await };
     // The handshake counts toward the time in which a connection has to say something.
     let supervisor = Supervisor { seat: &seat, stopping: serving.stopping.clone() };
     let shaken = supervisor.watch(pin!(tls.accept(stream)), |_| {}).await;
     if let Ok(Ok(stream)) = shaken {
         converse(serving, stream, peer, seat, Scheme::HTTPS).await;
+    }
+}
+
+/// Whose connection a proxy brings, and how it came there; nothing if it must be closed. There is no answer to whoever does
+/// not say: it is not known to speak HTTP.
+async fn announced(serving: &Serving, stream: &mut TcpStream, proxy: SocketAddr, seat: &Seat) -> Option<(SocketAddr, Scheme)> {
+    let supervisor = Supervisor { seat, stopping: serving.stopping.clone() };
+    match supervisor.watch(pin!(proxy_header::read(stream)), |_| {}).await.ok()? {
+        Ok(Announced::Own) => Some((proxy, Scheme::HTTP)),
+        Ok(Announced::For { client, over_tls }) => {
+            let scheme = if over_tls { Scheme::HTTPS } else { Scheme::HTTP };
+            seat.is_taken_by(client.ip()).then_some((client, scheme))
+        }
+        Err(reason) => {
+            seat.count_cut("unannounced");
+            tracing::info!(%proxy, %reason, "Closed a connection of a proxy that did not say whose it is");
+            None
+        }
     }
 }
 

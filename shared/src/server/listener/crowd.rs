@@ -101,17 +101,44 @@ impl Members {
 
     fn remove(&mut self, number: u64) -> Option<Arc<Pulse>> {
         let (peer, pulse) = self.seated.remove(&number)?;
+        self.count_down(peer);
+        Some(pulse)
+    }
+
+    fn hand_over(&mut self, number: u64, to: IpAddr) {
+        // It may have been evicted in the meantime.
+        let Some((peer, _)) = self.seated.get_mut(&number) else { return };
+        let from = std::mem::replace(peer, to);
+        self.count_down(from);
+        *self.per_peer.entry(to).or_default() += 1;
+    }
+
+    fn count_down(&mut self, peer: IpAddr) {
         if let Some(count) = self.per_peer.get_mut(&peer) {
             *count -= 1;
             if *count == 0 {
                 self.per_peer.remove(&peer);
             }
         }
-        Some(pulse)
     }
 }
 
 impl Seat {
+    /// Counts the connection as this peer's instead, for whom a proxy has brought it; returns whether the peer may have
+    /// another one.
+    pub(super) fn is_taken_by(&self, peer: IpAddr) -> bool {
+        let peer = network_of(peer);
+        let mut members = self.crowd.members();
+        let from_peer = members.per_peer.get(&peer).copied().unwrap_or_default();
+        if from_peer >= self.crowd.0.limits.per_peer && !self.crowd.is_exempt(peer) && !members.evict(Some(peer)) {
+            drop(members);
+            self.count_cut("turned_away");
+            return false;
+        }
+        members.hand_over(self.number, peer);
+        true
+    }
+
     /// Counts why the connection was closed before its time.
     pub(super) fn count_cut(&self, reason: &'static str) {
         self.crowd.0.metrics.count_cut(reason);
@@ -187,6 +214,23 @@ mod tests {
 
         let _proxied = [busy(&crowd, "10.0.0.1"), busy(&crowd, "10.0.0.1"), busy(&crowd, "10.0.0.1")];
         let _local = [busy(&crowd, "127.0.0.1"), busy(&crowd, "127.0.0.1"), busy(&crowd, "127.0.0.1")];
+    }
+
+    #[tokio::test]
+    async fn what_a_proxy_brings_is_its_clients() {
+        let crowd = crowd(100, 2);
+        let brought = |client: &str| {
+            let seat = busy(&crowd, "10.0.0.1");
+            seat.is_taken_by(ip(client)).then_some(seat)
+        };
+        let first = brought("192.0.2.1").unwrap();
+        let _second = brought("192.0.2.1").unwrap();
+        assert!(brought("192.0.2.1").is_none());
+        assert!(crowd.admit(ip("192.0.2.1")).is_err(), "nor by another way");
+        assert!(brought("192.0.2.2").is_some());
+        drop(first);
+        assert!(brought("192.0.2.1").is_some());
+        assert_eq!(crowd.members().per_peer.get(&ip("10.0.0.1")), None, "the proxy has none of its own");
     }
 
     #[tokio::test]

@@ -3,13 +3,14 @@
 //! The framework's own server waits for ever for a request head, lets any number of connections in, spins when there are
 //! no more file descriptors, and leaves HTTP/2 streams unbounded. So the service is run on hyper directly:
 //! `connection` serves one connection, `pulse` knows what it is doing and until when it may, the `supervisor` sees to
-//! that, `wire` watches its bytes, `head` distrusts what they spell, `crowd` counts connections and `backoff`
-//! survives a failing `accept`.
+//! that, `wire` watches its bytes, `head` distrusts what they spell, `proxy_header` is what a proxy may say first, `crowd`
+//! counts connections and `backoff` survives a failing `accept`.
 
 mod backoff;
 mod connection;
 mod crowd;
 mod head;
+mod proxy_header;
 mod pulse;
 mod supervisor;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use tokio::{
     time::Instant,
 };
 
+pub use self::proxy_header::ProxyProtocol;
 pub(super) use self::unserved::Unserved;
 use self::{
     backoff::Backoff,
@@ -74,6 +76,7 @@ pub struct Listener {
     local_addr: SocketAddr,
     limits: ConnectionLimits,
     trusted: Vec<IpNet>,
+    proxy_protocol: ProxyProtocol,
     metrics: Metrics,
     tls: Option<Tls>,
 }
@@ -88,6 +91,7 @@ impl Listener {
             local_addr,
             limits: ConnectionLimits::default(),
             trusted: Vec::new(),
+            proxy_protocol: ProxyProtocol::Off,
             metrics: Metrics::new(),
             tls: None,
         })
@@ -104,10 +108,10 @@ impl Listener {
         Self { limits, ..self }
     }
 
-    /// Exempts these peers from the limit per peer: proxies, which bring everybody's connections.
+    /// Exempts these peers from the limit per peer: proxies, which bring everybody's connections, and may have to say whose.
     #[must_use]
-    pub fn trusting(self, proxies: Vec<IpNet>) -> Self {
-        Self { trusted: proxies, ..self }
+    pub fn trusting(self, proxies: Vec<IpNet>, proxy_protocol: ProxyProtocol) -> Self {
+        Self { trusted: proxies, proxy_protocol, ..self }
     }
 
     /// Counts connections in these metrics.
@@ -132,9 +136,13 @@ impl Listener {
     {
         let app: App = Arc::new(ToDynEndpoint(app.into_endpoint().map_to_response()));
         let (stop, stopping) = watch::channel(false);
+        let announcing: Arc<[IpNet]> = match self.proxy_protocol {
+            ProxyProtocol::Off => Arc::default(),
+            ProxyProtocol::V2 => self.trusted.clone().into(),
+        };
         let crowd = Crowd::new(self.limits, self.trusted, self.metrics.connections.clone());
         let mut hall = Hall {
-            serving: Serving { app, local_addr: self.local_addr, stopping, tls: self.tls },
+            serving: Serving { app, local_addr: self.local_addr, stopping, tls: self.tls, announcing },
             crowd,
             connections: JoinSet::new(),
         };

@@ -46,6 +46,10 @@ impl Server {
     }
 
     async fn start_with(connection_limits: ConnectionLimits) -> Self {
+        Self::start_as(connection_limits, |listener| listener).await
+    }
+
+    async fn start_as(connection_limits: ConnectionLimits, change: impl FnOnce(Listener) -> Listener) -> Self {
         let served = Arc::new(AtomicUsize::new(0));
         let count = served.clone();
         let hello = make(move |request: Request| {
@@ -67,6 +71,7 @@ impl Server {
         let limits = Limits { body_deadline: SHORT, ..Limits::default() };
         let app = Edge { limits, metrics: metrics.clone(), ..Edge::default() }.wrap(routes);
         let listener = Listener::bind("127.0.0.1:0").await.unwrap().limits(connection_limits).metrics(&metrics);
+        let listener = change(listener);
         let addr = listener.local_addr();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(listener.serve(app, async {
@@ -246,6 +251,20 @@ async fn what_can_be_read_in_two_ways_is_refused_and_what_follows_it_is_never_an
         let answer = server.exchange(format!("{ambiguous}{HELLO}")).await;
         assert_refused(&answer, "400");
     }
+    assert_eq!(server.served.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_proxy_has_no_more_time_than_anybody_to_say_whose_connection_it_brings() {
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let server = Server::start_as(limits(), |listener| listener.trusting(proxies, ProxyProtocol::V2)).await;
+
+    assert_eq!(server.exchange(b"").await, "");
+    assert!(server.has_cut("silent"));
+    assert_eq!(server.exchange(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0").await, "", "half a header");
+    assert!(!server.has_cut("unannounced"));
+    assert_eq!(server.exchange(HELLO).await, "");
+    assert!(server.has_cut("unannounced"));
     assert_eq!(server.served.load(Ordering::SeqCst), 0);
 }
 
