@@ -16,7 +16,7 @@ use std::{
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use shared::server::{rate_limit::Rule, tls::TlsFiles};
+use shared::server::{rate_limit::Rule, telemetry::Traces, tls::TlsFiles};
 
 pub(crate) use self::settings::Settings;
 use crate::{
@@ -48,6 +48,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/metrics` is served, if at all.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where traces are exported to, if they are. Whoever serves the command line sets it up; an embedding program does so itself.
+    pub traces: Option<Traces>,
     /// The issuer identifier; none: `localhost` and the port that is listened on.
     pub issuer: Option<String>,
     /// How strict it is.
@@ -138,6 +140,7 @@ impl Config {
         Ok(Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             metrics_listen: None,
+            traces: None,
             issuer: None,
             profile: Profile::Development,
             database_url: embedded(data_dir),
