@@ -9,6 +9,7 @@ use poem::{EndpointExt, Response, endpoint::BoxEndpoint};
 use secrecy::ExposeSecret;
 use shared::{
     access_token::{AccessTokenVerifier, MAX_LIFETIME},
+    guard::Refusals,
     server::{
         cors::{AllowedOrigins, Cors},
         edge::Edge,
@@ -33,14 +34,14 @@ use crate::{
     config::{Config, Profile},
     first_content::{self, FirstAdmin},
     grant::{GrantType, Grants, Sessions},
-    http::{self, Administration, Domain, Metadata},
+    http::{self, Administration, Domain, Metadata, TokenRequests},
     operator::Operator,
     seal::Sealer,
     signing_key::{KeyRing, Lifecycle, Rotator},
     store::{Store, role, setting, user},
     throttle::Throttle,
     token::{Introspector, Issuer, Places, Revoker, StatusLists},
-    upkeep::{self, Upkeep},
+    upkeep::{self, Progress, Upkeep},
 };
 
 pub(crate) const POOL_SIZE: u32 = 10;
@@ -53,7 +54,8 @@ const PUBLIC_PATHS: [&str; 2] = ["/.well-known/jwks.json", "/.well-known/oauth-a
 /// The service, bound and ready to run.
 pub struct App {
     listener: Listener,
-    metrics: Option<(Listener, Metrics)>,
+    metrics: Metrics,
+    metrics_listener: Option<Listener>,
     endpoint: BoxEndpoint<'static, Response>,
     upkeep: upkeep::Running,
     operator: Operator,
@@ -73,6 +75,7 @@ impl App {
     /// Gets everything ready behind a socket that is bound already.
     pub async fn start_on(listener: Listener, config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
+        metrics.identify(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let tls = config.tls.clone().map(Tls::load).transpose()?;
         let listener = listener.trusting(config.trusted_proxies.clone(), config.proxy_protocol).metrics(&metrics).tls(tls);
         let address = listener.local_addr();
@@ -90,7 +93,6 @@ impl App {
         let hashing = hashing(&config, &issuer_name, permits);
         apply_file(&config, &store, &hashing).await?;
         let throttle = throttle(&config, &store).await?;
-        throttle.publish(&metrics);
         let session_list = SessionList { store: store.clone(), places: places.clone(), lists: Some(lists.clone()) };
         let logins = Logins::new(store.clone(), hashing.clone(), throttle.clone(), audit_key.clone());
         let first_admin = first_content::admin(&store, &hashing, config.bootstrap_admin_password.as_ref())
@@ -120,6 +122,8 @@ impl App {
             registrations: registrations(&config, &store, &hashing, &throttle),
             admin: administration(&store, &hashing, &session_list, &rotator, &ring, &lists, &issuer_name),
             grants,
+            token_requests: TokenRequests::default(),
+            refusals: Refusals::default(),
             revoker: Revoker { store: store.clone(), verifier: verifier.clone(), places: places.clone(), lists: lists.clone() },
             introspector: Introspector {
                 store: store.clone(),
@@ -142,6 +146,7 @@ impl App {
             profile: config.profile,
             docs: config.docs,
         };
+        publish(&domain, &hashing, &throttle, rotator.lifecycle, &metrics);
         let published = Arc::clone(&domain.metadata);
         let routes = http::routes(&domain, health(&store));
         let origins = AllowedOrigins::new([], config.profile == Profile::Development);
@@ -157,13 +162,14 @@ impl App {
             configured_origins: config.cors_origins.clone(),
             chain,
             audit_retention: clock::seconds(config.audit_retention),
+            progress: Progress::published(&metrics),
         };
         upkeep.follow_settings().await?;
         let rate_limits = rate_limits(&config, address, &metrics).await;
         let edge = edge(&config, origins, &routes.document, metrics.clone(), rate_limits)?;
-        let metrics = metrics_server(&config, metrics).await?;
         Ok(Self {
             listener,
+            metrics_listener: metrics_listener(&config).await?,
             metrics,
             endpoint: edge.wrap(routes.endpoint).boxed(),
             upkeep: upkeep.start(),
@@ -195,12 +201,18 @@ impl App {
         Some((admin.username, admin.made_password.as_ref()?.expose_secret()))
     }
 
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Serves until `shutdown` is done, then finishes what is in flight.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let (stop, stopped) = tokio::sync::watch::channel(false);
-        let metrics = self.metrics.map(|(listener, metrics)| {
+        let endpoint = self.metrics.endpoint();
+        let metrics = self.metrics_listener.map(|listener| {
             let mut stopped = stopped.clone();
-            tokio::spawn(listener.serve(metrics.endpoint(), async move {
+            tokio::spawn(listener.serve(endpoint, async move {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             }))
         });
@@ -225,10 +237,20 @@ async fn apply_file(config: &Config, store: &Store, hashing: &PasswordHashing) -
     Ok(())
 }
 
-async fn metrics_server(config: &Config, metrics: Metrics) -> anyhow::Result<Option<(Listener, Metrics)>> {
+async fn metrics_listener(config: &Config) -> anyhow::Result<Option<Listener>> {
     let Some(address) = config.metrics_listen else { return Ok(None) };
-    let listener = Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-    Ok(Some((listener, metrics)))
+    Listener::bind(address).await.map(Some).with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Publishes what the parts count.
+fn publish(domain: &Domain, hashing: &PasswordHashing, throttle: &Throttle, lifecycle: Lifecycle, metrics: &Metrics) {
+    domain.token_requests.publish(metrics, &domain.grants.enabled);
+    domain.grants.logins.publish(metrics);
+    domain.grants.store.publish(metrics);
+    domain.ring.publish(lifecycle, metrics);
+    metrics.publish_refusals(&domain.refusals);
+    hashing.publish(metrics);
+    throttle.publish(metrics);
 }
 
 /// The database, ours and with what every start needs in it.

@@ -1,8 +1,14 @@
 //! Periodic work: following the signing keys, announcing the next one, forgetting what has ended.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
-use shared::server::cors::AllowedOrigins;
+use shared::server::{cors::AllowedOrigins, metrics::Metrics};
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use crate::{
@@ -40,6 +46,14 @@ pub(crate) struct Upkeep {
     pub(crate) chain: Chain,
     /// How many seconds audit events are kept.
     pub(crate) audit_retention: i64,
+    pub(crate) progress: Progress,
+}
+
+/// How far the work is.
+#[derive(Clone)]
+pub(crate) struct Progress {
+    /// Everything that was recorded by then is sealed.
+    sealed: Arc<AtomicI64>,
 }
 
 /// Periodic work that ends when this is dropped.
@@ -48,6 +62,20 @@ pub(crate) struct Running(Vec<JoinHandle<()>>);
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Progress {
+    /// Publishes how long ago the audit trail was sealed to its end.
+    pub(crate) fn published(metrics: &Metrics) -> Self {
+        let sealed = Arc::new(AtomicI64::new(clock::now()));
+        let this = Self { sealed: Arc::clone(&sealed) };
+        metrics.read(move |snapshot| {
+            let lag = clock::now().saturating_sub(sealed.load(Ordering::Relaxed)).max(0);
+            let lag = f64::from(i32::try_from(lag).unwrap_or(i32::MAX));
+            snapshot.gauge("audit_sealing_lag_seconds", "How long ago the audit trail was sealed to its end", lag)
+        });
+        this
     }
 }
 
@@ -105,8 +133,10 @@ impl Upkeep {
     }
 
     async fn seal_audit(&self) {
-        if let Err(error) = self.chain.keep_up(&self.ring, clock::now()).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "Audit events could not be sealed yet");
+        let now = clock::now();
+        match self.chain.keep_up(&self.ring, now).await {
+            Ok(()) => self.progress.sealed.store(now, Ordering::Relaxed),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "Audit events could not be sealed yet"),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::{
     document::Documents,
     health,
     http::{self, About, ForwardAuth},
+    metrics,
     store::migration::Migrator,
 };
 use anyhow::Context;
@@ -16,7 +17,7 @@ use secrecy::ExposeSecret;
 use shared::{
     access_token::{AccessTokenVerifier, ApiKeys, IssuerKeys, Revocations},
     database::Database,
-    guard::Guard,
+    guard::{Guard, Refusals},
     server::{
         cors::{AllowedOrigins, Cors},
         edge::Edge,
@@ -56,6 +57,7 @@ impl App {
     /// Gets everything ready behind a socket that is bound already.
     pub async fn start_on(listener: Listener, config: Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new();
+        metrics.identify(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         let tls = config.tls.clone().map(Tls::load).transpose()?;
         let listener = listener.trusting(config.trusted_proxies.clone(), config.proxy_protocol).metrics(&metrics).tls(tls);
         let metrics_listener = match config.metrics_listen {
@@ -76,9 +78,13 @@ impl App {
 
         let url = config.local_url(listener.local_addr());
         let id = config.id_at(listener.local_addr());
+        let refusals = Refusals::default();
+        metrics.publish_refusals(&refusals);
+        metrics.publish_database(&database);
+        metrics::publish(&keys, &revocations, &metrics);
         let guard = |audience: &str, realm: &str, metadata: Option<String>| {
             let verifier = AccessTokenVerifier::following(keys.clone(), audience).revocations(revocations.clone());
-            let guard = Guard::new(verifier, realm, metadata);
+            let guard = Guard::new(verifier, realm, metadata).counting(&refusals);
             if config.api_keys { guard.api_keys(ApiKeys::new(keys.clone(), audience)) } else { guard }
         };
         let own = guard(&id, REALM, http::metadata_url(&id));
@@ -106,6 +112,11 @@ impl App {
     /// Where its metrics can be reached on this machine, if it serves them.
     pub fn metrics_url(&self) -> Option<String> {
         self.metrics_listener.as_ref().map(|listener| format!("http://localhost:{}/metrics", listener.local_addr().port()))
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The document that `/openapi.json` serves.

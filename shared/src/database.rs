@@ -11,16 +11,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use prometheus_client::metrics::histogram::Histogram;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use tracing::Instrument;
+
+use crate::trace_context::{self, TRACE};
 
 const SQLITE_READERS: u32 = 4;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// From a connection that lies ready to one that is waited for until it is too late, in seconds.
+const WAITS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0];
 /// How long a start waits between two attempts to reach the database, at first and at most, and altogether.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -39,6 +45,28 @@ const ALONE: [&str; 4] = [
 pub struct Database {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
+    limits: Limits,
+    waits: Histogram,
+}
+
+/// How many connections each pool may have; no readers: one pool is for both.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    readers: Option<u32>,
+    writers: u32,
+}
+
+/// How busy a pool of connections is.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolState {
+    /// `all`, or `reader` and `writer` where they are apart.
+    pub name: &'static str,
+    /// Connections that are open.
+    pub open: u32,
+    /// Those of them that nobody uses.
+    pub idle: u32,
+    /// How many there may be.
+    pub most: u32,
 }
 
 /// Why a database cannot be used.
@@ -68,13 +96,17 @@ impl Database {
             make_private(url);
             let writer = connect(sqlite(url, 1)).await?;
             let reader = connect(sqlite(url, SQLITE_READERS)).await?;
-            return Ok(Self { reader, writer });
+            return Ok(Self::of(reader, writer, Limits { readers: Some(SQLITE_READERS), writers: 1 }));
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = connect(postgres(url, pool_size)).await?;
-            return Ok(Self { reader: pool.clone(), writer: pool });
+            return Ok(Self::of(pool.clone(), pool, Limits { readers: None, writers: pool_size }));
         }
         Err(DatabaseError::Url)
+    }
+
+    fn of(reader: DatabaseConnection, writer: DatabaseConnection, limits: Limits) -> Self {
+        Self { reader, writer, limits, waits: Histogram::new(WAITS) }
     }
 
     /// Where single reads go.
@@ -89,13 +121,31 @@ impl Database {
 
     /// Begins a transaction that will write; dropping it rolls it back.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.writer
+        let began = Instant::now();
+        let begun = self
+            .writer
             .begin_with_options(TransactionOptions {
                 sqlite_transaction_mode: (self.writer.get_database_backend() == DbBackend::Sqlite)
                     .then_some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
             })
-            .await
+            .instrument(trace_context::step(|| tracing::info_span!(target: TRACE, "db begin", otel.kind = "client")))
+            .await;
+        self.waits.observe(began.elapsed().as_secs_f64());
+        begun
+    }
+
+    /// How busy the pools are.
+    pub fn pools(&self) -> Vec<PoolState> {
+        let Limits { readers, writers } = self.limits;
+        let writer = PoolState { name: if readers.is_some() { "writer" } else { "all" }, ..state(&self.writer, writers) };
+        let reader = readers.map(|most| PoolState { name: "reader", ..state(&self.reader, most) });
+        [Some(writer), reader].into_iter().flatten().collect()
+    }
+
+    /// How long transactions waited to begin, in seconds.
+    pub const fn waits(&self) -> &Histogram {
+        &self.waits
     }
 
     /// Asks the database for a sign of life.
@@ -151,6 +201,22 @@ impl Database {
         self.reader.close().await?;
         self.writer.close().await
     }
+}
+
+fn state(connections: &DatabaseConnection, most: u32) -> PoolState {
+    let (open, idle) = match connections.get_database_backend() {
+        DbBackend::Sqlite => {
+            let pool = connections.get_sqlite_connection_pool();
+            (pool.size(), pool.num_idle())
+        }
+        // Nothing else is connected to.
+        _ => {
+            let pool = connections.get_postgres_connection_pool();
+            (pool.size(), pool.num_idle())
+        }
+    };
+    // Two numbers that are not read at the same moment.
+    PoolState { name: "", open, idle: u32::try_from(idle).map_or(open, |idle| idle.min(open)), most }
 }
 
 /// The file behind a URL, if the database is embedded.

@@ -2,7 +2,8 @@
 //!
 //! In the order a request travels: [`server`] accepts it and sees to limits, headers and errors; [`guard`] turns its
 //! bearer token into a [`guard::Caller`]; [`access_token`] is how the guard decides, and is usable without poem;
-//! [`scope`] is the vocabulary they share. [`database`] connects a service to its own store.
+//! [`scope`] is the vocabulary they share, and [`trace_context`] what ties the requests of one trace together. [`database`]
+//! connects a service to its own store.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on should stop"))]
 
 pub mod access_token;
@@ -13,3 +14,4 @@ pub mod guard;
 pub mod scope;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod trace_context;

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+};
+use shared::server::metrics::Metrics;
+
 use super::{
     PasswordHashing, Username,
     password::{Busy, Verdict},
@@ -19,7 +25,17 @@ pub(crate) struct Logins {
     hashing: PasswordHashing,
     throttle: Throttle,
     names: NameKey,
+    outcomes: Family<Outcome, Counter>,
 }
+
+/// What came of a login.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+const SUCCEEDED: Outcome = Outcome { outcome: "succeeded" };
+const BUSY: Outcome = Outcome { outcome: "busy" };
 
 /// A person who has proved who they are.
 pub(crate) struct Login {
@@ -58,8 +74,20 @@ pub(crate) enum LoginError {
 }
 
 impl Logins {
-    pub(crate) const fn new(store: Store, hashing: PasswordHashing, throttle: Throttle, names: NameKey) -> Self {
-        Self { store, hashing, throttle, names }
+    pub(crate) fn new(store: Store, hashing: PasswordHashing, throttle: Throttle, names: NameKey) -> Self {
+        Self { store, hashing, throttle, names, outcomes: Family::default() }
+    }
+
+    /// Publishes how logins end.
+    pub(crate) fn publish(&self, metrics: &Metrics) {
+        let refusals = [LoginRefusal::UnknownUser, LoginRefusal::WrongPassword, LoginRefusal::Throttled];
+        let usual = refusals.map(|refusal| Outcome { outcome: refusal.code() });
+        for outcome in [SUCCEEDED, BUSY].iter().chain(&usual) {
+            drop(self.outcomes.get_or_create(outcome));
+        }
+        metrics.register(|registry| {
+            registry.register("logins", "Passwords that were shown, by what came of it", self.outcomes.clone());
+        });
     }
 
     /// What hashes passwords here.
@@ -92,6 +120,7 @@ impl Logins {
         let verdict = match self.hashing.verify(password, found.as_ref().map(|user| user.password_hash.0.as_str())).await {
             Ok(verdict) => verdict,
             Err(busy) => {
+                self.outcomes.get_or_create(&BUSY).inc();
                 self.throttle.given_back(attempt).await?;
                 return Err(busy.into());
             }
@@ -105,6 +134,7 @@ impl Logins {
             }
         };
         self.throttle.succeeded(attempt).await?;
+        self.outcomes.get_or_create(&SUCCEEDED).inc();
         if verdict == Verdict::RightButOutdated {
             let renewed = self.hashing.rehash(password).await?;
             user::rehash(&self.store, &user.id, &user.password_hash.0, renewed).await?;
@@ -134,6 +164,7 @@ impl Logins {
         client_id: Option<&str>,
         origin: &Origin,
     ) -> Result<(), StoreError> {
+        self.outcomes.get_or_create(&Outcome { outcome: refusal.code() }).inc();
         let (user_id, unknown) = match who {
             Who::Known(user_id) => (user_id, None),
             Who::Unknown(username) => (None, Some(self.names.of_unknown(username))),

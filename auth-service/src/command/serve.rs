@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use shared::server::{shutdown, telemetry};
 
 use crate::{
@@ -10,11 +11,13 @@ use crate::{
 };
 
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
-    telemetry::init(&settings.log, telemetry::Format::Auto)?;
+    let log = settings.log.clone();
     let config = settings.check()?;
+    let telemetry = telemetry::init(&log, telemetry::Format::Auto, config.traces.clone()).context("AUTH_LOG")?;
     let profile = config.profile;
     let has_docs = config.docs;
     let app = App::start(config).await?;
+    telemetry.publish(app.metrics());
     tracing::info!("Listening on {}", app.url());
     if has_docs {
         tracing::info!("Swagger UI: {}/docs", app.url());
@@ -29,6 +32,8 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
             "\n  The first administrator has been created. This is shown once:\n\n    user name  {username}\n    password   {password}\n"
         );
     }
-    app.run(shutdown::requested()).await?;
+    let served = app.run(shutdown::requested()).await;
+    telemetry.finish().await;
+    served?;
     Ok(ExitCode::SUCCESS)
 }

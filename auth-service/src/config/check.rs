@@ -10,6 +10,7 @@ use shared::{
         listener::ProxyProtocol,
         rate_limit::{self, RedisUrl},
         settings::{self, Problems},
+        telemetry::{Traces, collector, sampling_ratio},
     },
 };
 
@@ -48,6 +49,7 @@ impl Settings {
         let profile = problems.check("AUTH_PROFILE", &self.profile, str::parse);
         let listen = problems.check("AUTH_LISTEN", &self.listen, settings::socket_addr);
         let metrics_listen = problems.check("AUTH_METRICS_LISTEN", &self.metrics_listen, optional_address);
+        let traces = self.traces(&mut problems);
         let issuer = self.issuer.as_deref().and_then(|issuer| problems.check("AUTH_ISSUER", issuer, root_url));
         let first_resource = problems.check("AUTH_FIRST_RESOURCE", &self.first_resource, settings::url);
         let trusted_proxies = problems.check("AUTH_TRUSTED_PROXIES", &self.trusted_proxies, settings::networks);
@@ -116,6 +118,7 @@ impl Settings {
         Ok(Config {
             listen: listen.expect(unchecked),
             metrics_listen: metrics_listen.expect(unchecked),
+            traces,
             issuer,
             profile,
             database_url: database_url.expect(unchecked).unwrap_or_else(|| embedded(&self.data_dir)),
@@ -164,6 +167,13 @@ impl Settings {
         let lanes = problems.check("AUTH_PASSWORD_HASH_LANES", &self.password_hash_lanes, number);
         let chosen = HashCost::chosen(memory?, passes?, lanes?);
         chosen.map_err(|(name, message)| problems.add(name, message)).ok()
+    }
+
+    /// Where traces go, if anywhere.
+    fn traces(&self, problems: &mut Problems) -> Option<Traces> {
+        let ratio = problems.check("AUTH_TRACE_RATIO", &self.trace_ratio, sampling_ratio);
+        let endpoint = problems.check("AUTH_OTLP_ENDPOINT", self.otlp_endpoint.as_deref()?, collector)?;
+        Some(Traces { endpoint, service: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION"), ratio: ratio? })
     }
 }
 

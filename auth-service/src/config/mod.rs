@@ -19,6 +19,7 @@ use secrecy::SecretString;
 use shared::server::{
     listener::ProxyProtocol,
     rate_limit::{RedisUrl, Rule},
+    telemetry::Traces,
     tls::TlsFiles,
 };
 
@@ -52,6 +53,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/metrics` is served, if at all.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where traces are exported to, if they are. Whoever serves the command line sets it up; an embedding program does so itself.
+    pub traces: Option<Traces>,
     /// The issuer identifier; none: `localhost` and the port that is listened on.
     pub issuer: Option<String>,
     /// How strict it is.
@@ -146,6 +149,7 @@ impl Config {
         Ok(Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             metrics_listen: None,
+            traces: None,
             issuer: None,
             profile: Profile::Development,
             database_url: embedded(data_dir),

@@ -185,6 +185,14 @@ pub(crate) struct Settings {
     #[arg(long = "apply", env = "AUTH_APPLY", value_name = "FILE")]
     pub(super) apply: Option<PathBuf>,
 
+    /// Base URL of a collector that takes traces by OTLP over HTTP, such as http://localhost:4318 [default: none, and no traces]
+    #[arg(long, env = "AUTH_OTLP_ENDPOINT", value_name = "URL")]
+    pub(super) otlp_endpoint: Option<String>,
+
+    /// Part of the traces that begin here which is exported, from 0 to 1; those that a caller began are as the caller decided
+    #[arg(long, env = "AUTH_TRACE_RATIO", value_name = "RATIO", default_value = "1")]
+    pub(super) trace_ratio: String,
+
     /// What to log, in the form of tracing's `EnvFilter`
     #[arg(long, env = "AUTH_LOG", default_value = "info")]
     pub(crate) log: String,

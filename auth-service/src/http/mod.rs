@@ -13,12 +13,12 @@ use poem::{Endpoint, EndpointExt, Response, Route};
 use poem_openapi::{OpenApi, OpenApiService, Tags};
 use shared::{
     access_token::{AccessTokenVerifier, Revocations},
-    guard::Guard,
+    guard::{Guard, Refusals},
     server::{docs::Docs, health::Health},
 };
 
 use self::oauth::{IntrospectionApi, JwksApi, MetadataApi, RevocationApi, StatusListApi, TokenApi};
-pub(crate) use self::oauth::{Metadata, shape_error};
+pub(crate) use self::oauth::{Metadata, TokenRequests, shape_error};
 use crate::{
     account::{PasswordChange, Profiles, Registrations, SessionList},
     admin::{Clients, Gate, Resources, Roles, SigningKeys, Users},
@@ -56,6 +56,8 @@ pub(crate) struct Domain {
     pub(crate) registrations: Registrations,
     pub(crate) admin: Administration,
     pub(crate) grants: Grants,
+    pub(crate) token_requests: TokenRequests,
+    pub(crate) refusals: Refusals,
     pub(crate) revoker: Revoker,
     pub(crate) introspector: Introspector,
     pub(crate) lists: StatusLists,
@@ -89,7 +91,7 @@ fn apis(domain: &Domain) -> impl OpenApi + 'static {
     let assumed_client = (domain.profile == Profile::Development).then_some(client::FIRST_PARTY);
     let admin = &domain.admin;
     let oauth = (
-        TokenApi { grants: domain.grants.clone(), assumed_client },
+        TokenApi { grants: domain.grants.clone(), assumed_client, requests: domain.token_requests.clone() },
         JwksApi { ring: Arc::clone(&domain.ring), max_age: domain.jwks_max_age },
         RevocationApi { clients: domain.grants.clients.clone(), revoker: domain.revoker.clone() },
         IntrospectionApi { clients: domain.grants.clients.clone(), introspector: domain.introspector.clone() },
@@ -128,7 +130,7 @@ pub(crate) fn routes(domain: &Domain, health: Health) -> Routes<impl Endpoint<Ou
     let verifier = AccessTokenVerifier::with_local_keys(&*domain.issuer, &*domain.issuer, domain.ring.verification());
     let lists = domain.lists.clone();
     let verifier = verifier.revocations(Revocations::local(move |reference| lists.status(reference)));
-    let guard = Guard::new(verifier, "auth-service", None);
+    let guard = Guard::new(verifier, "auth-service", None).counting(&domain.refusals);
     let api = Route::new().nest("/", oauth::keep_uncached(guard.protect(service)));
     let endpoint = docs.mount(health.mount(api));
     Routes { endpoint: endpoint.map_to_response(), document }

@@ -3,6 +3,7 @@
 //! A key is announced before it signs, so that every verifier has it by then, and listed after it stopped, until the last
 //! token it signed has ended. When it does what is written down with the key, so all replicas agree without talking.
 
+mod ages;
 mod lifecycle;
 mod ring;
 mod rotation;

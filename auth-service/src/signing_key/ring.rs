@@ -22,6 +22,8 @@ use crate::{
 /// The keys in memory.
 pub(crate) struct KeyRing {
     signing: ArcSwap<Vec<SigningKey>>,
+    /// What is known of every key, without the private halves.
+    rows: ArcSwap<Vec<SigningKeyRow>>,
     published: ArcSwap<Published>,
     verification: Arc<ArcSwap<KeySet>>,
 }
@@ -93,7 +95,12 @@ impl KeyRing {
         }
         let published = published(&rows, now);
         let verification = Arc::new(ArcSwap::from_pointee(key_set(&published)?));
-        Ok(Self { signing: ArcSwap::from_pointee(signing), published: ArcSwap::from_pointee(published), verification })
+        Ok(Self {
+            signing: ArcSwap::from_pointee(signing),
+            rows: ArcSwap::from_pointee(without_private_halves(rows)),
+            published: ArcSwap::from_pointee(published),
+            verification,
+        })
     }
 
     /// Reads the keys anew. What is in memory stays in use if that fails.
@@ -111,11 +118,18 @@ impl KeyRing {
             self.published.store(Arc::new(published));
         }
         self.signing.store(Arc::new(signing));
+        self.rows.store(Arc::new(without_private_halves(rows)));
         Ok(())
+    }
+
+    /// What is known of every key, without the private halves.
+    pub(super) fn rows(&self) -> Arc<Vec<SigningKeyRow>> {
+        self.rows.load_full()
     }
 
     /// Signs claims as a compact JWS of this type with the key that signs now.
     pub(crate) fn sign(&self, typ: &str, claims: &impl Serialize) -> String {
+        let _span = tracing::info_span!(target: "trace", "sign").entered();
         self.signer().sign(typ, claims)
     }
 
@@ -144,6 +158,10 @@ impl KeyRing {
     pub(crate) fn verification(&self) -> Arc<ArcSwap<KeySet>> {
         Arc::clone(&self.verification)
     }
+}
+
+fn without_private_halves(rows: Vec<SigningKeyRow>) -> Vec<SigningKeyRow> {
+    rows.into_iter().map(|row| SigningKeyRow { sealed: None, ..row }).collect()
 }
 
 /// The keys that sign or will, oldest first; those that are open already are not unsealed again.

@@ -99,6 +99,7 @@ impl Model {
 }
 
 /// The key of that identifier.
+#[tracing::instrument(target = "trace", name = "db api_key.by_id", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn by_id(store: &Store, id: &str) -> Result<Option<Model>, StoreError> {
     Ok(Entity::find_by_id(id).one(store.database.reader()).await?)
 }
@@ -179,6 +180,7 @@ pub(crate) async fn rotate(
 
 /// Notes that a key was exchanged for the access token at this place, and records it; false if the key or its owner have
 /// changed since they were looked at.
+#[tracing::instrument(target = "trace", name = "db api_key.exchanged", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn exchanged(
     store: &Store,
     seen: &Model,

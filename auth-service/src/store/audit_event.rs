@@ -29,6 +29,7 @@ pub(crate) struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Records an event on its own.
+#[tracing::instrument(target = "trace", name = "db audit_event.record", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn record(store: &Store, event: Model) -> Result<(), StoreError> {
     insert(store.database.writer(), event).await
 }

@@ -107,6 +107,7 @@ pub(crate) struct Client {
 }
 
 /// The client of that identifier, with its secrets and roles.
+#[tracing::instrument(target = "trace", name = "db client.by_id", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn by_id(store: &Store, id: &str) -> Result<Option<Client>, StoreError> {
     let reader = store.database.reader();
     let Some(row) = Entity::find_by_id(id).one(reader).await? else { return Ok(None) };

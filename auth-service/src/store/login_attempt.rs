@@ -102,6 +102,7 @@ impl Model {
 /// tried. Whoever takes several lanes takes them in the order of [`Kind`], so that nobody waits for each other.
 ///
 /// A lane that `decide` leaves as it was is not written, and one that it leaves empty is forgotten.
+#[tracing::instrument(target = "trace", name = "db login_attempt.change", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn change<T>(
     store: &Store,
     lanes: &[(String, Kind)],
@@ -160,6 +161,7 @@ async fn note(connection: &impl ConnectionTrait, guess: Guess<'_>) -> Result<u64
 }
 
 /// A lane, if anything has happened on it.
+#[tracing::instrument(target = "trace", name = "db login_attempt.by_key", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn by_key(store: &Store, key: &str) -> Result<Option<Model>, StoreError> {
     Ok(Entity::find_by_id(key).one(store.database.reader()).await?)
 }

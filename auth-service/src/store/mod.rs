@@ -20,7 +20,10 @@ pub(crate) mod status_list;
 pub(crate) mod user;
 
 use sea_orm::DbErr;
-use shared::database::{Database, DatabaseError};
+use shared::{
+    database::{Database, DatabaseError},
+    server::metrics::Metrics,
+};
 
 pub(crate) use self::{
     api_key::Model as ApiKeyRow,
@@ -61,6 +64,11 @@ impl Store {
     /// Asks the database for a sign of life.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         Ok(self.database.ping().await?)
+    }
+
+    /// Publishes how busy its connections are.
+    pub(crate) fn publish(&self, metrics: &Metrics) {
+        metrics.publish_database(&self.database);
     }
 
     /// Closes every connection.

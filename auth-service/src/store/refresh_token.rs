@@ -27,6 +27,7 @@ pub(crate) struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 /// The link of that digest and its session.
+#[tracing::instrument(target = "trace", name = "db refresh_token.by_digest", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn by_digest(store: &Store, digest: &str) -> Result<Option<(Model, session::Model)>, StoreError> {
     let reader = store.database.reader();
     let Some(link) = Entity::find().filter(Column::Digest.eq(digest)).one(reader).await? else { return Ok(None) };
@@ -35,11 +36,13 @@ pub(crate) async fn by_digest(store: &Store, digest: &str) -> Result<Option<(Mod
 }
 
 /// The link that came of this one.
+#[tracing::instrument(target = "trace", name = "db refresh_token.successor_of", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn successor_of(store: &Store, link: &Model) -> Result<Option<Model>, StoreError> {
     Ok(Entity::find_by_id((link.session_id.clone(), link.seq + 1)).one(store.database.reader()).await?)
 }
 
 /// Notes that another access token was issued with a link, at the same place as the first: it may live longer.
+#[tracing::instrument(target = "trace", name = "db refresh_token.prolong", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn prolong(store: &Store, link: &Model, access_expires_at: i64) -> Result<(), StoreError> {
     Entity::update_many()
         .col_expr(Column::AccessExpiresAt, Expr::value(access_expires_at))

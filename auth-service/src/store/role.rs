@@ -47,6 +47,7 @@ pub(crate) struct Rights {
 }
 
 /// The scopes of all these roles together.
+#[tracing::instrument(target = "trace", name = "db role.rights", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn rights(store: &Store, roles: Vec<String>) -> Result<Rights, StoreError> {
     if roles.is_empty() {
         return Ok(Rights::default());

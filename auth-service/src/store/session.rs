@@ -89,6 +89,7 @@ pub(crate) enum Which<'a> {
 
 /// Opens a session with its first link, and records the login; false if the user was changed or disabled since they
 /// proved who they are, or the client since it did.
+#[tracing::instrument(target = "trace", name = "db session.open", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn open(
     store: &Store,
     session: Model,
@@ -120,6 +121,7 @@ pub(crate) async fn open(
 }
 
 /// The session of that identifier.
+#[tracing::instrument(target = "trace", name = "db session.by_id", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn by_id(store: &Store, id: &str) -> Result<Option<Model>, StoreError> {
     Ok(Entity::find_by_id(id).one(store.database.reader()).await?)
 }
@@ -171,6 +173,7 @@ pub(crate) async fn live_of_user(
 ///
 /// The user's state and generation are compared inside that step, so that a disabling or a change of password wins every
 /// race against a refresh.
+#[tracing::instrument(target = "trace", name = "db session.rotate", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn rotate(
     store: &Store,
     consumed: &Link,
@@ -206,6 +209,7 @@ pub(crate) async fn rotate(
 }
 
 /// Ends sessions and revokes their living access tokens, and records it; says how many ended.
+#[tracing::instrument(target = "trace", name = "db session.end", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn end(store: &Store, which: Which<'_>, why: Ended, now: i64, event: AuditEvent) -> Result<u64, StoreError> {
     let transaction = store.database.begin().await?;
     let ended = end_within(&transaction, which, why, now).await?;

@@ -99,6 +99,7 @@ pub(crate) struct Revoked {
 }
 
 /// Leases a block for the tokens of a client. `fresh` is the list that is opened if none is open.
+#[tracing::instrument(target = "trace", name = "db status_list.lease", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn lease(store: &Store, client_id: &str, now: i64, fresh: impl Fn(i32) -> Model) -> Result<Lease, StoreError> {
     for _ in 0..ATTEMPTS {
         let transaction = store.database.begin().await?;

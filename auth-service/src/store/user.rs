@@ -84,11 +84,13 @@ pub(crate) enum Stored {
 }
 
 /// The user of that canonical name.
+#[tracing::instrument(target = "trace", name = "db user.by_canonical", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn by_canonical(store: &Store, canonical: &str) -> Result<Option<Model>, StoreError> {
     Ok(Entity::find().filter(Column::Canonical.eq(canonical)).one(store.database.reader()).await?)
 }
 
 /// The user of that identifier.
+#[tracing::instrument(target = "trace", name = "db user.by_id", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn by_id(store: &Store, id: &str) -> Result<Option<Model>, StoreError> {
     Ok(Entity::find_by_id(id).one(store.database.reader()).await?)
 }
@@ -152,6 +154,7 @@ pub(super) fn holders(role: &str) -> SelectStatement {
 }
 
 /// The names of the roles a user holds, sorted.
+#[tracing::instrument(target = "trace", name = "db user.roles", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn roles(store: &Store, id: &str) -> Result<Vec<String>, StoreError> {
     roles_within(store.database.reader(), id).await
 }

@@ -5,17 +5,22 @@
 //! strangers only. The state is in the database, so that it outlives restarts and is one for all replicas. Names that do not
 //! exist are counted like names that do.
 
+mod breadth;
 mod lane;
 mod source;
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+};
 use shared::server::metrics::Metrics;
 
 use self::{
+    breadth::Breadth,
     lane::{DAY, FAMILIAR, MAX_NAMES, NAMES_WINDOW},
     source::network,
 };
@@ -38,8 +43,19 @@ pub(crate) struct Throttle {
     /// Makes the names of lanes: the table must not tell who was guessed at, and by whom.
     key: hmac::Key,
     refused: Counter,
+    failed: Family<Source, Counter>,
+    breadth: Arc<Breadth>,
     is_on: bool,
 }
+
+/// Whether an account has logged in lately from where a guess comes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Source {
+    source: &'static str,
+}
+
+const FAMILIAR_SOURCE: Source = Source { source: "familiar" };
+const STRANGE_SOURCE: Source = Source { source: "strange" };
 
 /// Why a guess was not checked.
 #[derive(Debug, thiserror::Error)]
@@ -69,13 +85,30 @@ struct Reserved {
 impl Throttle {
     /// A throttle that counts in the database, or one that lets everything through.
     pub(crate) fn new(store: Store, key: hmac::Key, is_on: bool) -> Self {
-        Self { store, key, refused: Counter::default(), is_on }
+        Self { store, key, refused: Counter::default(), failed: Family::default(), breadth: Arc::default(), is_on }
     }
 
-    /// Publishes how many guesses were turned away unchecked.
+    /// Publishes how many guesses were turned away unchecked, how many failed, and at how many names.
     pub(crate) fn publish(&self, metrics: &Metrics) {
-        metrics
-            .register(|registry| registry.register("guesses_throttled", "Guesses turned away unchecked", self.refused.clone()));
+        for source in [FAMILIAR_SOURCE, STRANGE_SOURCE] {
+            drop(self.failed.get_or_create(&source));
+        }
+        metrics.register(|registry| {
+            registry.register("guesses_throttled", "Guesses turned away unchecked", self.refused.clone());
+            registry.register(
+                "guesses_failed",
+                "Wrong passwords, by whether the account has logged in lately from that network",
+                self.failed.clone(),
+            );
+        });
+        let breadth = Arc::clone(&self.breadth);
+        metrics.read(move |snapshot| {
+            snapshot.gauge(
+                "guessed_names",
+                "About how many different names strangers failed at within the last five to ten minutes",
+                breadth.estimate(clock::now_in_millis()),
+            )
+        });
     }
 
     /// Takes in a guess at a password, before anything is computed for it.
@@ -129,6 +162,10 @@ impl Throttle {
         let now = clock::now_in_millis();
         let is_familiar = reserved.lanes.contains(&reserved.familiar);
         let guess = (!is_familiar).then(|| guess(&reserved.source, &reserved.name, now));
+        self.failed.get_or_create(if is_familiar { &FAMILIAR_SOURCE } else { &STRANGE_SOURCE }).inc();
+        if !is_familiar {
+            self.breadth.note(&reserved.name, now);
+        }
         login_attempt::change(&self.store, &reserved.lanes, guess, |lanes, names| {
             for lane in lanes.iter_mut() {
                 lane::release(lane, now);

@@ -9,7 +9,7 @@ use crate::{App, Profile, config::Settings};
 pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let log = settings.log.clone();
     let config = settings.check()?;
-    telemetry::init(&log, telemetry::Format::Auto).context("RESOURCE_LOG")?;
+    let telemetry = telemetry::init(&log, telemetry::Format::Auto, config.traces.clone()).context("RESOURCE_LOG")?;
     let (profile, issuer, has_docs) = (config.profile, config.issuer.clone(), config.docs);
     // A start that waits for its database can be stopped like a service that runs.
     let mut shutdown = std::pin::pin!(shutdown::requested());
@@ -17,6 +17,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
         app = App::start(config) => app?,
         () = &mut shutdown => return Ok(()),
     };
+    telemetry.publish(app.metrics());
     info!(issuer, "Listening on {}, for access tokens of {issuer}", app.url());
     if has_docs {
         info!("Swagger UI: {}/docs", app.url());
@@ -28,5 +29,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
         Profile::Development => warn!("This is a development server; set RESOURCE_PROFILE=production to serve others"),
         Profile::Production => {}
     }
-    app.run(shutdown).await
+    let served = app.run(shutdown).await;
+    telemetry.finish().await;
+    served
 }

@@ -10,6 +10,7 @@ use shared::{
         listener::ProxyProtocol,
         rate_limit::{self, RedisUrl},
         settings::{self, Problems},
+        telemetry::{Traces, collector, sampling_ratio},
     },
 };
 
@@ -25,6 +26,7 @@ impl Settings {
         let profile = problems.check("RESOURCE_PROFILE", &self.profile, str::parse);
         let listen = problems.check("RESOURCE_LISTEN", &self.listen, settings::socket_addr);
         let metrics_listen = problems.check("RESOURCE_METRICS_LISTEN", &self.metrics_listen, optional_address);
+        let traces = self.traces(&mut problems);
         let id = self.id.as_deref().map(|id| problems.check("RESOURCE_ID", id, settings::url));
         let issuer = self.issuer.as_deref().map(|issuer| problems.check("RESOURCE_ISSUER", issuer, settings::url));
         let connect_to = self.issuer_connect_to.map(|to| problems.check("RESOURCE_ISSUER_CONNECT_TO", &to, host_and_port));
@@ -67,6 +69,7 @@ impl Settings {
             profile,
             listen: listen.expect(unchecked),
             metrics_listen: metrics_listen.expect(unchecked),
+            traces,
             id: id.flatten(),
             issuer: issuer.flatten().unwrap_or_else(|| DEVELOPMENT_ISSUER.to_owned()),
             issuer_connect_to: connect_to.flatten(),
@@ -87,6 +90,13 @@ impl Settings {
             documents_per_owner: documents_per_owner.expect(unchecked),
             forward_auth_audiences: forward_auth_audiences.expect(unchecked),
         })
+    }
+
+    /// Where traces go, if anywhere.
+    fn traces(&self, problems: &mut Problems) -> Option<Traces> {
+        let ratio = problems.check("RESOURCE_TRACE_RATIO", &self.trace_ratio, sampling_ratio);
+        let endpoint = problems.check("RESOURCE_OTLP_ENDPOINT", self.otlp_endpoint.as_deref()?, collector)?;
+        Some(Traces { endpoint, service: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION"), ratio: ratio? })
     }
 }
 

@@ -19,6 +19,7 @@ use shared::{
     server::{
         listener::ProxyProtocol,
         rate_limit::{RedisUrl, Rule},
+        telemetry::Traces,
         tls::TlsFiles,
     },
 };
@@ -49,6 +50,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/metrics` is served, if at all.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where traces are exported to, if they are. Whoever serves the command line sets it up; an embedding program does so itself.
+    pub traces: Option<Traces>,
     /// Its identifier, the audience of its access tokens; none: `localhost` and the port that is listened on.
     pub id: Option<String>,
     /// The issuer whose access tokens it accepts.
@@ -108,6 +111,7 @@ impl Config {
             profile: Profile::Development,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             metrics_listen: None,
+            traces: None,
             id: None,
             issuer: DEVELOPMENT_ISSUER.to_owned(),
             issuer_connect_to: None,

@@ -118,6 +118,14 @@ pub(crate) struct Settings {
     #[arg(long, env = "RESOURCE_FORWARD_AUTH_AUDIENCES", value_name = "URLS", default_value = "", hide_default_value = true)]
     pub(super) forward_auth_audiences: String,
 
+    /// Base URL of a collector that takes traces by OTLP over HTTP, such as http://localhost:4318 [default: none, and no traces]
+    #[arg(long, env = "RESOURCE_OTLP_ENDPOINT", value_name = "URL")]
+    pub(super) otlp_endpoint: Option<String>,
+
+    /// Part of the traces that begin here which is exported, from 0 to 1; those that a caller began are as the caller decided
+    #[arg(long, env = "RESOURCE_TRACE_RATIO", value_name = "RATIO", default_value = "1")]
+    pub(super) trace_ratio: String,
+
     /// What to log, in the form of tracing's EnvFilter
     #[arg(long, env = "RESOURCE_LOG", value_name = "FILTER", default_value = telemetry::DEFAULT_FILTER)]
     pub(crate) log: String,

@@ -59,6 +59,7 @@ pub(crate) enum Insertion {
 ///
 /// On `PostgreSQL` two insertions at the same moment may both find room: the limit is there against floods, and one
 /// document too many is cheaper than a lock.
+#[tracing::instrument(target = "trace", name = "db document.insert", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn insert(db: &Database, document: Model, limit: u64) -> Result<Insertion, StoreError> {
     let transaction = db.begin().await?;
     let kept = Entity::find().filter(COLUMN.owner.eq(&document.owner)).count(&transaction).await?;
@@ -71,11 +72,13 @@ pub(crate) async fn insert(db: &Database, document: Model, limit: u64) -> Result
 }
 
 /// One document, whoever owns it.
+#[tracing::instrument(target = "trace", name = "db document.find", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn find(db: &Database, id: &str) -> Result<Option<Model>, StoreError> {
     Ok(Entity::find_by_id(id).one(db.reader()).await?)
 }
 
 /// The newest documents of one owner or of all, no more than `limit`, continuing behind the document `after`.
+#[tracing::instrument(target = "trace", name = "db document.list", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn list(
     db: &Database,
     owner: Option<&str>,
@@ -102,6 +105,7 @@ pub(crate) async fn list(
 /// Replaces what a document says, if it still has this version; `None` means whichever it has.
 ///
 /// Answers the document as it is now, or nothing when there is none in that version.
+#[tracing::instrument(target = "trace", name = "db document.replace", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn replace(
     db: &Database,
     id: &str,
@@ -124,6 +128,7 @@ pub(crate) async fn replace(
 }
 
 /// Forgets a document, if it still has this version; `None` means whichever it has. Answers whether it did.
+#[tracing::instrument(target = "trace", name = "db document.delete", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn delete(db: &Database, id: &str, version: Option<i64>) -> Result<bool, StoreError> {
     let mut query = Entity::delete_many().filter(COLUMN.id.eq(id));
     if let Some(version) = version {

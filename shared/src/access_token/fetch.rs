@@ -3,12 +3,15 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::{
-    Client, Response, StatusCode,
+    Client, RequestBuilder, Response, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HOST, HeaderMap, IF_NONE_MATCH},
     redirect::Policy,
 };
+use tracing::{Instrument, Span, field::Empty};
 use url::{Host, Url, form_urlencoded};
+
+use crate::trace_context::{self, TRACE, TRACEPARENT, TraceContext};
 
 /// How long one fetch may take, from the first packet to the last byte.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -112,7 +115,7 @@ impl Fetcher {
         if !wanted.cached {
             request = request.header(CACHE_CONTROL, "no-cache");
         }
-        let answer = request.send().await.map_err(unreachable)?;
+        let answer = send("GET", url, request).await.map_err(unreachable)?;
         let max_age = max_age(answer.headers());
         match answer.status() {
             StatusCode::NOT_MODIFIED if wanted.etag.is_some() => Ok(Fetched::NotModified { max_age }),
@@ -136,7 +139,7 @@ impl Fetcher {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = self.client.post(self.route(url)).header(HOST, authority(url)).header(ACCEPT, "application/json");
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-        let answer = request.send().await.map_err(unreachable)?;
+        let answer = send("POST", url, request).await.map_err(unreachable)?;
         let status = answer.status();
         if status.is_redirection() {
             return Err(FetchError::Redirect(url.clone()));
@@ -164,6 +167,41 @@ impl Fetcher {
             let _ = route.set_port(port.parse().ok());
         }
         route
+    }
+}
+
+/// Sends a request as part of the trace that it is made in. Its URL names a document of the issuer's, and nobody.
+async fn send(method: &'static str, url: &Url, request: RequestBuilder) -> Result<Response, reqwest::Error> {
+    let span = trace_context::step(|| {
+        tracing::info_span!(
+            target: TRACE,
+            "fetch",
+            otel.name = method,
+            otel.kind = "client",
+            otel.status_code = Empty,
+            http.request.method = method,
+            http.response.status_code = Empty,
+            server.address = url.host_str(),
+            server.port = url.port_or_known_default().map(i64::from),
+            url.full = url.as_str(),
+        )
+    });
+    let request = match TraceContext::of(&span) {
+        Some(context) => request.header(TRACEPARENT, context.to_header()),
+        None => request,
+    };
+    let answered = request.send().instrument(span.clone()).await;
+    note(&span, answered.as_ref().ok().map(Response::status));
+    answered
+}
+
+/// To a client, also an answer of 4xx is an error.
+fn note(span: &Span, status: Option<StatusCode>) {
+    if let Some(status) = status {
+        span.record("http.response.status_code", i64::from(status.as_u16()));
+    }
+    if status.is_none_or(|status| status.is_client_error() || status.is_server_error()) {
+        span.record("otel.status_code", "ERROR");
     }
 }
 

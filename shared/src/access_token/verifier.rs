@@ -98,6 +98,7 @@ impl AccessTokenVerifier {
         self.verify_at(token, unix_now()).await
     }
 
+    #[tracing::instrument(target = "trace", name = "access token verify", skip_all)]
     async fn verify_at(&self, token: &str, now: i64) -> Result<Arc<AccessTokenClaims>, AccessTokenError> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(AccessTokenError::Malformed("it is too long"));

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use poem::http::HeaderValue;
 
-/// What every challenge of one resource says: its realm, and where its metadata is (RFC 9728 §5.1).
+use super::Refusals;
+
+/// What every challenge of one resource says: its realm, and where its metadata is (RFC 9728 §5.1). It counts them, too.
 #[derive(Clone, Debug)]
 pub(super) struct ProtectionSpace {
     realm: String,
     resource_metadata: Option<String>,
     takes_api_keys: bool,
+    pub(super) refusals: Refusals,
 }
 
 /// The further attributes of a challenge.
@@ -30,12 +33,18 @@ pub(super) struct Attributes<'a> {
 impl ProtectionSpace {
     /// Keeps what a challenge may say of the texts given.
     pub(super) fn new(realm: &str, resource_metadata: Option<String>) -> Self {
-        Self { realm: quotable(realm), resource_metadata: resource_metadata.map(|url| quotable(&url)), takes_api_keys: false }
+        let resource_metadata = resource_metadata.map(|url| quotable(&url));
+        Self { realm: quotable(realm), resource_metadata, takes_api_keys: false, refusals: Refusals::default() }
     }
 
     /// The same space, where API keys are good, too.
     pub(super) fn taking_api_keys(&self) -> Self {
         Self { takes_api_keys: true, ..self.clone() }
+    }
+
+    /// The same space, whose refusals are counted here.
+    pub(super) fn counting(&self, refusals: &Refusals) -> Self {
+        Self { refusals: refusals.clone(), ..self.clone() }
     }
 
     /// The value of the header: each attribute once, in a fixed order.

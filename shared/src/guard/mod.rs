@@ -48,6 +48,7 @@ mod caller;
 mod challenge;
 mod credentials;
 mod refusal;
+mod refusals;
 mod requirements;
 mod source;
 
@@ -66,6 +67,7 @@ use requirements::{Requirements, unmet};
 pub use api_key::{API_KEY_HEADER, document_api_keys};
 pub use caller::Caller;
 pub use refusal::Refusal;
+pub use refusals::Refusals;
 pub use requirements::RequirementsError;
 
 /// Lets callers in who present a good access token, and tells the others what is missing (RFC 6750 §3).
@@ -91,6 +93,13 @@ impl Guard {
     pub fn api_keys(mut self, keys: ApiKeys) -> Self {
         self.space = Arc::new(self.space.taking_api_keys());
         self.keys = Some(keys);
+        self
+    }
+
+    /// Counts here whom it refuses, and why.
+    #[must_use]
+    pub fn counting(mut self, refusals: &Refusals) -> Self {
+        self.space = Arc::new(self.space.counting(refusals));
         self
     }
 

@@ -94,7 +94,8 @@ impl fmt::Display for Reason {
 }
 
 impl Refusal {
-    pub(super) const fn new(reason: Reason, space: Arc<ProtectionSpace>) -> Self {
+    pub(super) fn new(reason: Reason, space: Arc<ProtectionSpace>) -> Self {
+        space.refusals.count(reason.code());
         Self { reason, space }
     }
 

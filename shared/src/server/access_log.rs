@@ -7,7 +7,12 @@ use poem::{
     http::{Method, StatusCode},
 };
 
-use super::{context::RequestContext, metrics::Metrics, problem::Reason};
+use super::{
+    context::RequestContext,
+    metrics::{Metrics, UNMATCHED},
+    problem::Reason,
+};
+use crate::trace_context::TraceContext;
 
 /// What nginx made customary for a client that closed the connection before its answer.
 const CLIENT_CLOSED: u16 = 499;
@@ -17,6 +22,7 @@ pub(super) struct Visit {
     method: Method,
     route: Option<Arc<str>>,
     request_id: String,
+    trace: TraceContext,
     client_ip: IpAddr,
     started: Instant,
     metrics: Metrics,
@@ -30,6 +36,7 @@ impl Visit {
             method: request.method().clone(),
             route,
             request_id: context.request_id.clone(),
+            trace: context.trace,
             client_ip: context.client_ip,
             started: Instant::now(),
             metrics,
@@ -45,9 +52,9 @@ impl Visit {
     /// The path itself is the client's text, and may hold what nobody should read: only its template is logged.
     fn record(&mut self, status: StatusCode, reason: Option<&str>) {
         self.is_recorded = true;
-        let route = self.route.take().unwrap_or_else(|| "unmatched".into());
+        let route = self.route.take().unwrap_or_else(|| UNMATCHED.into());
         let duration = self.started.elapsed();
-        self.metrics.count(&self.method, &route, status, duration);
+        self.metrics.count(&self.method, &route, status, duration, self.trace);
         let method = self.method.as_str();
         let duration_ms = duration.as_secs_f64() * 1000.0;
         macro_rules! line {
@@ -59,6 +66,7 @@ impl Visit {
                     status = status.as_u16(),
                     duration_ms,
                     request_id = self.request_id,
+                    trace_id = %self.trace.trace_id(),
                     client_ip = %self.client_ip,
                     reason,
                     "{method} {route} {}", status.as_u16()
@@ -134,6 +142,7 @@ mod tests {
         assert_eq!(line["status"], 400);
         assert_eq!(line["route"], "/token");
         assert_eq!(line["request_id"].as_str(), response.header("x-request-id"));
+        assert_eq!(line["trace_id"].as_str().map(str::len), Some(32));
         assert_eq!(line["client_ip"], "0.0.0.0");
         assert!(!log.contains("hunter2"));
         assert!(!response.into_body().into_string().await.unwrap().contains("no such user"));

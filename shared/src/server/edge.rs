@@ -20,7 +20,9 @@ use super::{
     problem::{Reason, answer},
     rate_limit::{Allowance, RateLimits},
     routes::{Entry, Routes},
-    security_headers, transport,
+    security_headers,
+    server_span::ServerSpan,
+    transport,
 };
 
 /// `Retry-After` in seconds where nobody knows better.
@@ -78,23 +80,28 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let edge = &self.edge;
-        let context = RequestContext::establish(&mut request, &edge.trusted_proxies);
         let entry = edge.routes.find(request.uri().path());
-        let visit = Visit::begin(&request, entry.map(|entry| entry.template().clone()), &context, edge.metrics.clone());
+        let route = entry.map(|entry| entry.template().clone());
+        let serving = ServerSpan::begin(&request, route.as_deref());
+        let context = RequestContext::establish(&mut request, &edge.trusted_proxies, serving.context());
+        serving.identify(&context.request_id);
+        let visit = Visit::begin(&request, route, &context, edge.metrics.clone());
         let is_public = edge.cors.is_public(request.uri().path());
         let asking = Asking::new(request.headers(), is_public);
         let allowance = Allowance::open(edge.rate_limits.as_ref(), &mut request, context.client_ip);
         allowance.arrive(request.headers()).await;
 
         // Of the highest level, so that it is there whatever the log is filtered by.
-        let span = tracing::error_span!("request", request_id = context.request_id);
-        let mut response = self.answer(request, entry, &context.request_id, &allowance).instrument(span).await;
+        let span = tracing::error_span!("request", request_id = context.request_id, trace_id = %context.trace.trace_id());
+        let answering = self.answer(request, entry, &context.request_id, &allowance).instrument(span);
+        let mut response = context.trace.carry(answering).instrument(serving.span()).await;
 
         allowance.tell(&mut response);
         edge.cors.apply(&mut response, &asking);
         security_headers::apply(&mut response, is_public, edge.hsts);
         let request_id = HeaderValue::from_str(&context.request_id).expect("a request id is hexadecimal");
         response.headers_mut().insert(REQUEST_ID, request_id);
+        serving.finish(response.status());
         visit.finish(&response);
         Ok(response)
     }
@@ -108,7 +115,7 @@ impl<E: Endpoint> Wrapped<E> {
         if !takes_options && let Some(preflight) = self.edge.cors.preflight(&request, methods) {
             return answer::complete(preflight, request_id).await;
         }
-        let mut response = match AssertUnwindSafe(self.serve(request, allowance)).catch_unwind().await {
+        let mut response = match AssertUnwindSafe(self.serve(request, entry, allowance)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => self.refuse(error, entry),
             Err(panic) => answer::from_panic(&*panic),
@@ -139,11 +146,11 @@ impl<E: Endpoint> Wrapped<E> {
         }
     }
 
-    async fn serve(&self, request: Request, allowance: &Allowance) -> poem::Result<Response> {
+    async fn serve(&self, request: Request, entry: Option<&Entry>, allowance: &Allowance) -> poem::Result<Response> {
         if let Some(&unserved) = request.extensions().get::<Unserved>() {
             return Err(unserved.into());
         }
-        allowance.check()?;
+        allowance.check().inspect_err(|_| self.edge.metrics.count_rate_limited(entry))?;
         if self.edge.https_only {
             transport::check(&request, &self.edge.trusted_proxies)?;
         }

@@ -4,15 +4,20 @@
 mod argon;
 mod cost;
 mod imported;
+mod load;
 mod pepper;
 mod policy;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 use zeroize::Zeroizing;
 
-use self::imported::Imported;
+use self::{imported::Imported, load::Load};
 use super::Username;
 
 pub use self::{cost::HashCost, pepper::Peppers};
@@ -52,9 +57,11 @@ struct Slots {
     cost: HashCost,
     peppers: Peppers,
     policy: Policy,
+    permits_total: usize,
     permits: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     memory: argon::Memory,
+    load: Load,
     /// A hash of nobody's password, so that an unknown user takes as long as a known one.
     decoy: String,
 }
@@ -66,9 +73,11 @@ impl PasswordHashing {
             cost,
             peppers,
             policy,
+            permits_total: permits,
             permits: Arc::new(Semaphore::new(permits)),
             waiting: Arc::new(Semaphore::new(permits + MAX_WAITING)),
             memory: argon::Memory::default(),
+            load: Load::default(),
             decoy: String::new(),
         };
         shared.decoy = shared.hash(b"nobody's password");
@@ -119,16 +128,27 @@ impl PasswordHashing {
 
     /// Runs one hash on a blocking thread. The permit moves along: a caller that hangs up does not free a slot in use.
     async fn run<T: Send + 'static>(&self, hash: impl FnOnce(&Slots) -> T + Send + 'static) -> Result<T, Busy> {
-        let _place = Arc::clone(&self.shared.waiting).try_acquire_owned().map_err(|_| Busy)?;
+        let turned_away = |reason| {
+            self.shared.load.turned_away(reason);
+            Busy
+        };
+        let _place = Arc::clone(&self.shared.waiting).try_acquire_owned().map_err(|_| turned_away("queue_full"))?;
+        let began = Instant::now();
         let permit: OwnedSemaphorePermit = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.shared.permits).acquire_owned())
+            .instrument(tracing::info_span!(target: "trace", "password hash wait"))
             .await
-            .map_err(|_| Busy)?
+            .map_err(|_| turned_away("waited_too_long"))?
             .expect("the semaphore is never closed");
+        self.shared.load.waited(began.elapsed());
         let slots = Arc::clone(&self.shared);
         let hashed = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            hash(&slots)
+            let began = Instant::now();
+            let hashed = hash(&slots);
+            slots.load.hashed(began.elapsed());
+            hashed
         });
+        let hashed = hashed.instrument(tracing::info_span!(target: "trace", "password hash"));
         Ok(hashed.await.expect("hashing does not panic"))
     }
 }

@@ -80,6 +80,24 @@ impl OAuthRefusal {
         Self::TooManyRequests(body(ErrorCode::TemporarilyUnavailable, description), seconds)
     }
 
+    /// What happened in a word, for metrics: the code, or what kept the request from being looked at.
+    pub(super) fn outcome(&self) -> &'static str {
+        match self {
+            Self::BadRequest(body) | Self::InvalidClient(body, _) | Self::TooLarge(body) => match body.error {
+                ErrorCode::InvalidRequest => "invalid_request",
+                ErrorCode::InvalidClient => "invalid_client",
+                ErrorCode::InvalidGrant => "invalid_grant",
+                ErrorCode::UnauthorizedClient => "unauthorized_client",
+                ErrorCode::UnsupportedGrantType => "unsupported_grant_type",
+                ErrorCode::InvalidScope => "invalid_scope",
+                ErrorCode::InvalidTarget => "invalid_target",
+                ErrorCode::TemporarilyUnavailable => "temporarily_unavailable",
+            },
+            Self::TooManyRequests(..) => "throttled",
+            Self::Unavailable(..) => "temporarily_unavailable",
+        }
+    }
+
     pub(super) fn unavailable(description: &str) -> Self {
         Self::Unavailable(body(ErrorCode::TemporarilyUnavailable, description), RETRY_AFTER)
     }

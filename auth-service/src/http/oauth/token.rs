@@ -13,6 +13,7 @@ use super::{
     client_auth::{self, DocumentedClient},
     error::{ErrorCode, OAuthRefusal},
     fields::{Fields, check_content_type},
+    token_requests::TokenRequests,
 };
 use crate::{
     access::Wish,
@@ -27,6 +28,7 @@ pub(in crate::http) struct TokenApi {
     pub(in crate::http) grants: Grants,
     /// The client of a password or refresh request that names none: only a development server assumes one.
     pub(in crate::http) assumed_client: Option<&'static str>,
+    pub(in crate::http) requests: TokenRequests,
 }
 
 /// The parameters of every grant. An empty one is the same as none; unknown ones are passed over.
@@ -104,11 +106,26 @@ impl TokenApi {
         headers: &HeaderMap,
         form: Form<TokenForm>,
     ) -> Result<Granted, OAuthRefusal> {
+        let grant_type = form.0.grant_type.as_deref().and_then(GrantType::named);
+        let answer = self.answer(&context, &allowance, headers, form.0).await;
+        self.requests.count(grant_type, &answer);
+        answer
+    }
+}
+
+impl TokenApi {
+    async fn answer(
+        &self,
+        context: &RequestContext,
+        allowance: &Allowance,
+        headers: &HeaderMap,
+        form: TokenForm,
+    ) -> Result<Granted, OAuthRefusal> {
         check_content_type(headers).map_err(OAuthRefusal::invalid_request)?;
-        let (credentials, grant) = self.read(headers, form.0)?;
-        let origin = Origin::request(&context);
+        let (credentials, grant) = self.read(headers, form)?;
+        let origin = Origin::request(context);
         let client = self.grants.clients.authenticate(&credentials, &origin).await?;
-        client_auth::spend(&allowance, &client).await?;
+        client_auth::spend(allowance, &client).await?;
         let issued_token_type = match grant.grant_type() {
             GrantType::TokenExchange => Some(TOKEN_TYPE_ACCESS_TOKEN.to_owned()),
             GrantType::Password | GrantType::ClientCredentials | GrantType::RefreshToken => None,

@@ -119,6 +119,7 @@ impl Follower {
     }
 
     /// One attempt: the metadata if it is time for it, and the keys. Good keys are never given up for a bad answer.
+    #[tracing::instrument(target = "trace", name = "jwks refresh", skip_all)]
     async fn refresh(&mut self, cached: bool) -> Result<Option<Duration>, RefreshError> {
         let jwks_uri = self.jwks_uri().await?;
         let held = self.shared.held();

@@ -38,6 +38,10 @@ pub struct RevocationsState {
     pub policy: StalePolicy,
     /// Whether every list that is followed is young enough.
     pub fresh: bool,
+    /// How many rounds were made.
+    pub rounds: u64,
+    /// How many of them failed.
+    pub failed_rounds: u64,
     /// How many fetches failed.
     pub failures: u64,
     /// Why the last round failed; nothing if it succeeded.
@@ -88,6 +92,8 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct Record {
+    rounds: u64,
+    failed_rounds: u64,
     failures: u64,
     last_error: Option<String>,
     unchecked: u64,
@@ -196,7 +202,10 @@ impl Shared {
 
     /// Notes how a round ended.
     pub(super) fn end(&self, error: Option<String>) {
-        self.record().last_error = error;
+        let mut record = self.record();
+        record.rounds += 1;
+        record.failed_rounds += u64::from(error.is_some());
+        record.last_error = error;
     }
 
     /// Counts a token that was accepted unchecked, and says whether it is time to tell the log.
@@ -226,6 +235,8 @@ impl Shared {
             max_stale: self.max_stale,
             policy,
             fresh: oldest.is_none_or(|oldest| oldest <= self.max_stale),
+            rounds: record.rounds,
+            failed_rounds: record.failed_rounds,
             failures: record.failures,
             last_error: record.last_error.clone(),
             unchecked: record.unchecked,

@@ -1,82 +1,26 @@
-//! Logs: for people in a terminal, as JSON lines otherwise.
-//!
-//! Whatever a client managed to get into a log line stays inside that line: control characters and the Unicode line
-//! separators are written as escapes in both forms.
+//! How a log line is written, and what keeps a client's text inside its line.
 
 use std::{
     fmt::{self, Write as _},
-    io::{self, IsTerminal, Write},
-    panic::PanicHookInfo,
-    str::FromStr,
+    io::{self, Write},
 };
 
-use tracing::Subscriber;
+use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer, Registry,
     field::MakeExt,
+    filter::{FilterExt, filter_fn},
     fmt::{MakeWriter, format},
-    util::{SubscriberInitExt, TryInitError},
+    layer::Filter,
 };
 
-/// What is logged when nobody says otherwise: ourselves, and what libraries warn of. Statements of SQL are not logged.
-pub const DEFAULT_FILTER: &str =
-    "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,hyper=warn,hyper_util=warn,h2=warn,rustls=warn";
+use crate::trace_context::TRACE;
 
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// For people where the log goes to a terminal, JSON where it does not.
-    #[default]
-    Auto,
-    /// For people.
-    Human,
-    /// One JSON object per line.
-    Json,
-}
+/// A layer of the subscriber.
+pub(super) type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "human" => Ok(Self::Human),
-            "json" => Ok(Self::Json),
-            _ => Err("expected auto, human or json".to_owned()),
-        }
-    }
-}
-
-/// Why there is no log.
-#[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
-    /// The filter is not one.
-    #[error("expected a filter such as info or info,sqlx=debug")]
-    Filter(#[source] tracing_subscriber::filter::ParseError),
-    /// Somebody else logs already.
-    #[error("logging is set up already")]
-    SetUp(#[source] TryInitError),
-}
-
-/// Sends log lines that pass `filter` to standard error, and panics with them.
-///
-/// Standard output stays free for what a command prints.
-pub fn init(filter: &str, format: Format) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(filter).map_err(TelemetryError::Filter)?;
-    let is_terminal = io::stderr().is_terminal();
-    let is_human = match format {
-        Format::Human => true,
-        Format::Json => false,
-        Format::Auto => is_terminal,
-    };
-    let set_up =
-        if is_human { human(filter, io::stderr, is_terminal).try_init() } else { json_lines(filter, io::stderr).try_init() };
-    set_up.map_err(TelemetryError::SetUp)?;
-    std::panic::set_hook(Box::new(record_panic));
-    Ok(())
-}
-
-fn human<W>(filter: EnvFilter, writer: W, has_colours: bool) -> impl Subscriber + Send + Sync
+/// Lines for people.
+pub(super) fn human<W>(filter: EnvFilter, writer: W, has_colours: bool) -> BoxedLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -87,32 +31,23 @@ where
             name => write!(writer, "{name}={value:?}"),
         }
     });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).fmt_fields(fields.delimited(" "));
-    builder.with_ansi(has_colours).with_writer(writer).finish()
+    let layer = tracing_subscriber::fmt::layer().fmt_fields(fields.delimited(" "));
+    layer.with_ansi(has_colours).with_writer(writer).with_filter(logged(filter)).boxed()
 }
 
-fn json_lines<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+/// One JSON object per line.
+pub(super) fn json<W>(filter: EnvFilter, writer: W) -> BoxedLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).json();
-    builder.flatten_event(true).with_span_list(false).with_writer(JsonLines(writer)).finish()
+    let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false);
+    layer.with_writer(JsonLines(writer)).with_filter(logged(filter)).boxed()
 }
 
-/// A subscriber for a test that reads the log.
-#[cfg(test)]
-pub(super) fn json<W>(filter: &str, writer: W) -> impl Subscriber + Send + Sync
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    json_lines(EnvFilter::new(filter), writer)
-}
-
-/// A panic is logged where it happens, with the request it happened in; what becomes of the request is the edge's business.
-fn record_panic(panic: &PanicHookInfo<'_>) {
-    let message = panic.payload_as_str().unwrap_or("of an unknown kind");
-    let place = panic.location().map(ToString::to_string);
-    tracing::error!(place, "Panic: {message}");
+/// What is only meant for a trace is not logged: a line bears the request it belongs to, not the step.
+fn logged(filter: EnvFilter) -> impl Filter<Registry> + Send + Sync {
+    let is_for_people = |metadata: &Metadata<'_>| metadata.target() != TRACE;
+    filter.and(filter_fn(is_for_people).with_max_level_hint(LevelFilter::TRACE))
 }
 
 /// Text for a terminal or a line-oriented reader: nothing in it moves the cursor or ends the line.
@@ -178,7 +113,11 @@ fn escaped(line: &str) -> String {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use tracing::Subscriber;
+    use tracing_subscriber::layer::SubscriberExt;
+
     use super::*;
+    use crate::server::telemetry::DEFAULT_FILTER;
 
     const HOSTILE: &str = "ada\n{\"level\":\"info\"}\r\u{1b}[2J\u{2028}\u{85}\u{202e}\"";
 
@@ -202,10 +141,13 @@ mod tests {
         }
     }
 
-    fn log(subscriber: impl Subscriber + Send + Sync) {
+    fn log(layer: BoxedLayer) {
+        let subscriber: Box<dyn Subscriber + Send + Sync> = Box::new(Registry::default().with(layer));
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info_span!("request", request_id = HOSTILE)
-                .in_scope(|| tracing::info!(user = HOSTILE, "Login of {HOSTILE}"));
+            tracing::info_span!("request", request_id = HOSTILE).in_scope(|| {
+                let _step = tracing::info_span!(target: "trace", "step").entered();
+                tracing::info!(user = HOSTILE, "Login of {HOSTILE}");
+            });
         });
     }
 
@@ -224,7 +166,7 @@ mod tests {
     fn hostile_text_stays_in_its_line_for_programs_and_means_the_same() {
         let lines = Lines::default();
         let writer = lines.clone();
-        log(json_lines(EnvFilter::new("info"), move || writer.clone()));
+        log(json(EnvFilter::new("info"), move || writer.clone()));
 
         let text = lines.text();
         assert_eq!(text.chars().filter(|c| must_escape(*c)).collect::<String>(), "\n", "{text}");
