@@ -1,6 +1,6 @@
 //! Puts the parts together: connects, migrates, unseals the keys, mounts the routes, binds and runs.
 
-use std::{future::Future, net::SocketAddr, sync::Arc};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use aws_lc_rs::{hmac, rand};
@@ -48,6 +48,11 @@ pub(crate) const POOL_SIZE: u32 = 10;
 /// What the key behind refresh tokens is kept as, and the one behind the audit trail.
 const REFRESH_KEY: &str = "refresh_token_derivation";
 pub(crate) const AUDIT_KEY: &str = "audit";
+/// How long a token request may take. PostgreSQL may be frozen, or behind a network that swallows everything, and clients
+/// should hear of it while they still listen.
+const DEADLINE: Duration = Duration::from_millis(2800);
+/// The same on an embedded database, where one waits for the writer, and no network is in between.
+const EMBEDDED_DEADLINE: Duration = Duration::from_secs(9);
 /// Whom anyone may ask from a browser, without credentials.
 const PUBLIC_PATHS: [&str; 2] = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"];
 
@@ -145,6 +150,7 @@ impl App {
             issuer: issuer_name,
             profile: config.profile,
             docs: config.docs,
+            deadline: deadline(&config),
         };
         publish(&domain, &hashing, &throttle, rotator.lifecycle, &metrics);
         let published = Arc::clone(&domain.metadata);
@@ -378,6 +384,10 @@ async fn claim(store: &Store, issuer: &str) -> anyhow::Result<()> {
          name. Set AUTH_ISSUER={kept}, or start with an empty database"
     );
     Ok(())
+}
+
+fn deadline(config: &Config) -> Duration {
+    if config.database_url.expose_secret().starts_with("sqlite:") { EMBEDDED_DEADLINE } else { DEADLINE }
 }
 
 fn enabled_grants(profile: Profile) -> Vec<GrantType> {

@@ -9,7 +9,10 @@ use std::{
 };
 
 use shared::server::{cors::AllowedOrigins, metrics::Metrics};
-use tokio::{task::JoinHandle, time::MissedTickBehavior};
+use tokio::{
+    task::{JoinHandle, yield_now},
+    time::MissedTickBehavior,
+};
 
 use crate::{
     audit::Chain,
@@ -17,7 +20,7 @@ use crate::{
     http::Metadata,
     seal::Sealer,
     signing_key::{KeyRing, Rotator},
-    store::{Store, StoreError, api_key, client, invitation, resource, session, status_list},
+    store::{Store, StoreError, api_key, client, invitation, resource, session, status_list, turn},
     throttle::Throttle,
     token::StatusLists,
 };
@@ -28,8 +31,14 @@ const FOLLOW: Duration = Duration::from_secs(2);
 const PURGE: Duration = Duration::from_mins(1);
 /// Ended sessions are kept this long, so that a person can see what happened, and a replay is told from an unknown token.
 const KEEP_ENDED: i64 = 7 * 24 * 3600;
-/// How many sessions are forgotten at a time, so that nobody waits long for the writer.
+/// How many rows are forgotten in one transaction, so that nobody waits long for the writer, and no statement takes longer
+/// than the database lets it.
 const BATCH: u64 = 500;
+/// How many revoked places.
+const PLACES: i32 = 10_000;
+/// How many sessions, each with as many links at the most.
+const SESSIONS: u64 = 100;
+const LINKS: i32 = 200;
 
 /// What the work is done on.
 pub(crate) struct Upkeep {
@@ -140,34 +149,46 @@ impl Upkeep {
         }
     }
 
+    /// Forgets what has ended. Every replica would; one of them has the turn.
     async fn purge(&self) {
         let now = clock::now();
+        match turn::take(&self.store, "purge", now, clock::seconds(PURGE)).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return complain(&error, "What has ended could not be forgotten"),
+        }
         if let Err(error) = self.chain.forget_before(now - self.audit_retention).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "Old audit events could not be forgotten");
-        }
-        if let Err(error) = status_list::purge(&self.store, now).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "Ended status lists could not be forgotten");
-        }
-        if let Err(error) = api_key::purge(&self.store, now - KEEP_ENDED, now, BATCH).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "Ended API keys could not be forgotten");
+            complain(&error, "Old audit events could not be forgotten");
         }
         if let Err(error) = self.throttle.purge().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "Old guesses could not be forgotten");
+            complain(&error, "Old guesses could not be forgotten");
         }
-        if let Err(error) = invitation::purge(&self.store, now - KEEP_ENDED).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "Ended invitations could not be forgotten");
+        let ended = now - KEEP_ENDED;
+        while is_unfinished("status lists", status_list::purge(&self.store, now, PLACES).await) {
+            yield_now().await;
         }
-        loop {
-            match session::purge(&self.store, now - KEEP_ENDED, BATCH).await {
-                Ok(purged) if purged >= BATCH => tokio::task::yield_now().await,
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "Ended sessions could not be forgotten");
-                    break;
-                }
-            }
+        while is_unfinished("API keys", api_key::purge(&self.store, ended, now, BATCH).await) {
+            yield_now().await;
+        }
+        while is_unfinished("invitations", invitation::purge(&self.store, ended, BATCH).await) {
+            yield_now().await;
+        }
+        while is_unfinished("sessions", session::purge(&self.store, ended, SESSIONS, LINKS).await) {
+            yield_now().await;
         }
     }
+}
+
+/// Whether another batch is to be forgotten.
+fn is_unfinished(what: &str, purged: Result<bool, StoreError>) -> bool {
+    purged.unwrap_or_else(|error| {
+        complain(&error, &format!("Ended {what} could not be forgotten"));
+        false
+    })
+}
+
+fn complain(error: &StoreError, what: &str) {
+    tracing::warn!(error = error as &dyn std::error::Error, "{what}");
 }
 
 fn ticks(period: Duration) -> tokio::time::Interval {

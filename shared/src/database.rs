@@ -13,14 +13,20 @@ use std::{
 
 use prometheus_client::metrics::histogram::Histogram;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
+    ConnectOptions, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::{
+    Connection, PgConnection,
+    sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::trace_context::{self, TRACE};
+
+mod schema;
 
 const SQLITE_READERS: u32 = 4;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,13 +37,12 @@ const WAITS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_mins(2);
-/// What a migration on PostgreSQL begins with: it may take its time, and the lock lets one replica in at a time. The number
-/// is ours alone.
-const ALONE: [&str; 4] = [
-    "SET LOCAL statement_timeout = 0",
-    "SET LOCAL lock_timeout = 0",
-    "SET LOCAL idle_in_transaction_session_timeout = 0",
-    "SELECT pg_advisory_xact_lock(7216840193370)",
+/// How each connection to PostgreSQL is set up: nothing waits for ever, and what is acknowledged is on the disk.
+const POSTGRES_SETTINGS: [(&str, &str); 4] = [
+    ("statement_timeout", "3s"),
+    ("lock_timeout", "2s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("synchronous_commit", "on"),
 ];
 
 /// A connected database.
@@ -87,6 +92,17 @@ pub enum DatabaseError {
     /// A migration failed.
     #[error("the database could not be migrated")]
     Migration(#[source] DbErr),
+    /// The schema is behind, and the role that connects may not change it.
+    #[error(
+        "the schema of the database is {pending} steps behind, and the role that this program connects with may not change \
+         it; run `migrate` with the URL of the role that owns the tables, then start again"
+    )]
+    NotOurs {
+        /// How many steps are to be taken.
+        pending: usize,
+        /// What the database said.
+        source: DbErr,
+    },
 }
 
 impl Database {
@@ -175,25 +191,6 @@ impl Database {
                 opened => return opened,
             }
         }
-    }
-
-    /// Brings the schema up to date, and touches nothing if a newer version of the program has been here.
-    ///
-    /// All steps are one transaction, and of several replicas that start at once one takes them while the others wait.
-    pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DatabaseError> {
-        let transaction = self.begin().await.map_err(DatabaseError::Unreachable)?;
-        if self.writer.get_database_backend() == DbBackend::Postgres {
-            for statement in ALONE {
-                transaction.execute_unprepared(statement).await.map_err(DatabaseError::Unreachable)?;
-            }
-        }
-        let known = M::migrations();
-        let applied = M::get_migration_models(&transaction).await.map_err(DatabaseError::Unreachable)?;
-        if let Some(unknown) = applied.iter().find(|row| !known.iter().any(|migration| migration.name() == row.version)) {
-            return Err(DatabaseError::Newer(unknown.version.clone()));
-        }
-        M::up(&transaction, None).await.map_err(DatabaseError::Migration)?;
-        transaction.commit().await.map_err(DatabaseError::Migration)
     }
 
     /// Closes every connection, so that SQLite leaves one file behind.
@@ -287,10 +284,20 @@ fn postgres(url: &str, connections: u32) -> ConnectOptions {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_timeout(ACQUIRE_TIMEOUT)
         .sqlx_logging(false)
-        .map_sqlx_postgres_opts(|options| {
-            options.options([("statement_timeout", "3s"), ("lock_timeout", "2s"), ("idle_in_transaction_session_timeout", "10s")])
-        });
+        .map_sqlx_postgres_opts(|options| options.options(POSTGRES_SETTINGS))
+        // A request that was given up leaves a connection with an answer under way. If the server is frozen, or the network
+        // swallows everything, that answer never comes, and the connection would keep its place in the pool for as long as
+        // TCP has patience: a quarter of an hour after everything else is well again.
+        .map_sqlx_postgres_pool_opts(|options| options.after_release(|connection, _| Box::pin(answers(connection))));
     options
+}
+
+/// Whether what was asked on this connection is answered in time; an error closes it.
+async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match timeout(ACQUIRE_TIMEOUT, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
+    }
 }
 
 #[cfg(test)]

@@ -68,6 +68,8 @@ pub(crate) struct Domain {
     pub(crate) issuer: String,
     pub(crate) profile: Profile,
     pub(crate) docs: bool,
+    /// How long an answer of the OAuth endpoints may take.
+    pub(crate) deadline: Duration,
 }
 
 /// What the endpoints for administrators stand on.
@@ -131,7 +133,7 @@ pub(crate) fn routes(domain: &Domain, health: Health) -> Routes<impl Endpoint<Ou
     let lists = domain.lists.clone();
     let verifier = verifier.revocations(Revocations::local(move |reference| lists.status(reference)));
     let guard = Guard::new(verifier, "auth-service", None).counting(&domain.refusals);
-    let api = Route::new().nest("/", oauth::keep_uncached(guard.protect(service)));
+    let api = Route::new().nest("/", oauth::keep_uncached(guard.protect(service), domain.deadline));
     let endpoint = docs.mount(health.mount(api));
     Routes { endpoint: endpoint.map_to_response(), document }
 }

@@ -233,10 +233,23 @@ pub(super) async fn end_tokens_of_holders(transaction: &DatabaseTransaction, rol
     end_tokens(transaction, &ids, now, now).await
 }
 
-/// Forgets a batch of keys that ended before `before`, and the places of tokens that ended before `now`.
-pub(crate) async fn purge(store: &Store, before: i64, now: i64, batch: u64) -> Result<(), StoreError> {
+/// Forgets a batch of keys that ended before `before`, and of the places of tokens that ended before `now`; says whether
+/// there may be more.
+pub(crate) async fn purge(store: &Store, before: i64, now: i64, batch: u64) -> Result<bool, StoreError> {
     let writer = store.database.writer();
-    api_key_token::Entity::delete_many().filter(api_key_token::Column::ExpiresAt.lte(now)).exec(writer).await?;
+    let behind: Option<i64> = api_key_token::Entity::find()
+        .select_only()
+        .column(api_key_token::Column::ExpiresAt)
+        .filter(api_key_token::Column::ExpiresAt.lte(now))
+        .order_by_asc(api_key_token::Column::ExpiresAt)
+        .offset(batch)
+        .limit(1)
+        .into_tuple()
+        .one(writer)
+        .await?;
+    // A batch ends with its last second whole, or it might be empty.
+    let until = behind.unwrap_or(now);
+    api_key_token::Entity::delete_many().filter(api_key_token::Column::ExpiresAt.lte(until)).exec(writer).await?;
     let old: Vec<String> = Entity::find()
         .select_only()
         .column(Column::Id)
@@ -245,8 +258,9 @@ pub(crate) async fn purge(store: &Store, before: i64, now: i64, batch: u64) -> R
         .into_tuple()
         .all(writer)
         .await?;
+    let is_full = old.len() as u64 >= batch;
     Entity::delete_many().filter(Column::Id.is_in(old)).exec(writer).await?;
-    Ok(())
+    Ok(is_full || behind.is_some())
 }
 
 /// Takes a key's row until the end of the transaction.

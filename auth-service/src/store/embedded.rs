@@ -92,11 +92,11 @@ impl Store {
         };
         let now = text(now).await?.parse().unwrap_or_default();
         let known = Migrator::migrations();
-        let applied = Migrator::get_migration_models(reader).await.unwrap_or_default();
-        let is_applied = |name: &str| applied.iter().any(|row| row.version == name);
+        let applied = self.database.applied_steps::<Migrator>().await?;
+        let is_applied = |name: &str| applied.iter().any(|step| step == name);
         let pending = known.iter().map(|step| step.name().to_owned()).filter(|name| !is_applied(name)).collect();
         let is_known = |name: &str| known.iter().any(|step| step.name() == name);
-        let unknown = applied.iter().map(|row| row.version.clone()).filter(|name| !is_known(name)).collect();
+        let unknown = applied.iter().filter(|name| !is_known(name)).cloned().collect();
         Ok(Condition { version, damage, now, pending, unknown })
     }
 

@@ -1,6 +1,6 @@
 //! `invitation`: who holds its code may register, once.
 
-use sea_orm::{IntoActiveModel, entity::prelude::*};
+use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
 
 use super::{AuditEvent, Store, StoreError, Stored, User, audit_event, role, user};
 
@@ -89,10 +89,20 @@ pub(crate) async fn register(
     Ok(Registered::Done)
 }
 
-/// Forgets the invitations that have expired.
-pub(crate) async fn purge(store: &Store, before: i64) -> Result<(), StoreError> {
-    Entity::delete_many().filter(Column::ExpiresAt.lt(before)).exec(store.database.writer()).await?;
-    Ok(())
+/// Forgets a batch of the invitations that expired before `before`; says whether there may be more.
+pub(crate) async fn purge(store: &Store, before: i64, batch: u64) -> Result<bool, StoreError> {
+    let writer = store.database.writer();
+    let old: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::ExpiresAt.lt(before))
+        .limit(batch)
+        .into_tuple()
+        .all(writer)
+        .await?;
+    let is_full = old.len() as u64 >= batch;
+    Entity::delete_many().filter(Column::Id.is_in(old)).exec(writer).await?;
+    Ok(is_full)
 }
 
 fn names(roles: &str) -> Vec<String> {

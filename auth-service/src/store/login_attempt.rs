@@ -3,7 +3,8 @@
 //! What a lane is for cannot be read from it: keys are HMACs. Instants are milliseconds since 1970.
 
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, IntoActiveModel, PaginatorTrait, QuerySelect, entity::prelude::*, sea_query::OnConflict,
+    ActiveValue::Set, ConnectionTrait, IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*,
+    sea_query::OnConflict,
 };
 
 use super::{AuditEvent, Store, StoreError, audit_event};
@@ -177,9 +178,9 @@ pub(crate) async fn forget(store: &Store, key: &str, event: AuditEvent) -> Resul
     Ok(true)
 }
 
-/// Forgets a batch of lanes that expired before `now`, and the names that were guessed before `names_before`; says how many
-/// lanes.
-pub(crate) async fn purge(store: &Store, now: i64, names_before: i64, batch: u64) -> Result<u64, StoreError> {
+/// Forgets a batch of lanes that expired before `now`, and one of names that were guessed before `names_before`; says
+/// whether there may be more.
+pub(crate) async fn purge(store: &Store, now: i64, names_before: i64, batch: u64) -> Result<bool, StoreError> {
     let writer = store.database.writer();
     let lanes: Vec<String> = Entity::find()
         .select_only()
@@ -189,7 +190,20 @@ pub(crate) async fn purge(store: &Store, now: i64, names_before: i64, batch: u64
         .into_tuple()
         .all(writer)
         .await?;
-    let lanes = Entity::delete_many().filter(Column::Key.is_in(lanes)).filter(Column::ExpiresAt.lt(now)).exec(writer).await?;
-    guessed_name::Entity::delete_many().filter(guessed_name::Column::At.lt(names_before)).exec(writer).await?;
-    Ok(lanes.rows_affected)
+    let is_full = lanes.len() as u64 >= batch;
+    Entity::delete_many().filter(Column::Key.is_in(lanes)).filter(Column::ExpiresAt.lt(now)).exec(writer).await?;
+    let behind: Option<i64> = guessed_name::Entity::find()
+        .select_only()
+        .column(guessed_name::Column::At)
+        .filter(guessed_name::Column::At.lt(names_before))
+        .order_by_asc(guessed_name::Column::At)
+        .offset(batch)
+        .limit(1)
+        .into_tuple()
+        .one(writer)
+        .await?;
+    // Up to and with that millisecond, or the batch might be empty.
+    let until = behind.map_or(names_before, |behind| behind + 1);
+    guessed_name::Entity::delete_many().filter(guessed_name::Column::At.lt(until)).exec(writer).await?;
+    Ok(is_full || behind.is_some())
 }

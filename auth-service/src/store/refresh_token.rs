@@ -1,6 +1,6 @@
 //! `refresh_token`: the links of a family.
 
-use sea_orm::{ConnectionTrait, IntoActiveModel, QuerySelect, entity::prelude::*, sea_query::SelectStatement};
+use sea_orm::{ConnectionTrait, ExprTrait, IntoActiveModel, QuerySelect, entity::prelude::*, sea_query::SelectStatement};
 
 use super::{Store, StoreError, session, status_list::Place};
 
@@ -69,6 +69,34 @@ pub(super) async fn consume(connection: &impl ConnectionTrait, link: &Model, now
         .exec(connection)
         .await?;
     Ok(consumed.rows_affected == 1)
+}
+
+/// Forgets links of sessions that have ended, until each has `most` at the most, so many at a time.
+pub(super) async fn shorten(store: &Store, sessions: &[String], most: i32) -> Result<(), StoreError> {
+    let writer = store.database.writer();
+    let long: Vec<(String, i32, i32)> = Entity::find()
+        .select_only()
+        .column(Column::SessionId)
+        .column_as(Column::Seq.min(), "first")
+        .column_as(Column::Seq.max(), "last")
+        .filter(Column::SessionId.is_in(sessions))
+        .group_by(Column::SessionId)
+        .having(Expr::expr(Column::Seq.max()).sub(Expr::expr(Column::Seq.min())).gte(most))
+        .into_tuple()
+        .all(writer)
+        .await?;
+    for (session_id, first, last) in long {
+        let mut below = first;
+        while last - below >= most {
+            below += most;
+            Entity::delete_many()
+                .filter(Column::SessionId.eq(&session_id))
+                .filter(Column::Seq.lt(below))
+                .exec(writer)
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 /// The places of these sessions' access tokens that are still alive.

@@ -254,8 +254,9 @@ pub(super) async fn end_within(
     Ok(ended.rows_affected)
 }
 
-/// Forgets a batch of sessions that ended or expired before `before`; their links go with them.
-pub(crate) async fn purge(store: &Store, before: i64, batch: u64) -> Result<u64, StoreError> {
+/// Forgets a batch of sessions that expired before `before`; their links go with them, no more than `most_links` of one
+/// session in one transaction. Says whether there may be more.
+pub(crate) async fn purge(store: &Store, before: i64, batch: u64, most_links: i32) -> Result<bool, StoreError> {
     let writer = store.database.writer();
     let old: Vec<String> = Entity::find()
         .select_only()
@@ -265,5 +266,8 @@ pub(crate) async fn purge(store: &Store, before: i64, batch: u64) -> Result<u64,
         .into_tuple()
         .all(writer)
         .await?;
-    Ok(Entity::delete_many().filter(Column::Id.is_in(old)).exec(writer).await?.rows_affected)
+    refresh_token::shorten(store, &old, most_links).await?;
+    let is_full = old.len() as u64 >= batch;
+    Entity::delete_many().filter(Column::Id.is_in(old)).exec(writer).await?;
+    Ok(is_full)
 }

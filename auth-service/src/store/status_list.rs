@@ -239,7 +239,35 @@ async fn touch(connection: &impl ConnectionTrait, lists: Vec<String>) -> Result<
     Ok(())
 }
 
-/// Forgets the lists whose last token has ended; their blocks and places go with them.
-pub(crate) async fn purge(store: &Store, now: i64) -> Result<u64, StoreError> {
-    Ok(Entity::delete_many().filter(Column::ExpiresAt.lte(now)).exec(store.database.writer()).await?.rows_affected)
+/// Forgets a batch of what belongs to lists whose last token has ended: their revoked places, and once those are gone the
+/// lists with their blocks. Says whether there may be more: a list has a million places.
+pub(crate) async fn purge(store: &Store, now: i64, batch: i32) -> Result<bool, StoreError> {
+    let writer = store.database.writer();
+    let Some(list) = Entity::find().filter(Column::ExpiresAt.lte(now)).order_by_asc(Column::Slot).one(writer).await? else {
+        return Ok(false);
+    };
+    let lowest: Option<i32> = revoked_status::Entity::find()
+        .select_only()
+        .column(revoked_status::Column::Place)
+        .filter(revoked_status::Column::ListId.eq(&list.id))
+        .order_by_asc(revoked_status::Column::Place)
+        .offset(u64::from(batch.unsigned_abs()))
+        .limit(1)
+        .into_tuple()
+        .one(writer)
+        .await?;
+    match lowest {
+        // What is below the first place behind the batch is the batch.
+        Some(behind) => {
+            revoked_status::Entity::delete_many()
+                .filter(revoked_status::Column::ListId.eq(&list.id))
+                .filter(revoked_status::Column::Place.lt(behind))
+                .exec(writer)
+                .await?;
+        }
+        None => {
+            Entity::delete_by_id(&list.id).exec(writer).await?;
+        }
+    }
+    Ok(true)
 }

@@ -242,7 +242,7 @@ impl Throttle {
     /// Forgets what does not count any more.
     pub(crate) async fn purge(&self) -> Result<(), StoreError> {
         let now = clock::now_in_millis();
-        while login_attempt::purge(&self.store, now, now - NAMES_WINDOW, BATCH).await? >= BATCH {
+        while login_attempt::purge(&self.store, now, now - NAMES_WINDOW, BATCH).await? {
             tokio::task::yield_now().await;
         }
         Ok(())

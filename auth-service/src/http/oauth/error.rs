@@ -182,12 +182,20 @@ fn reshaped(response: Response, refusal: Option<OAuthRefusal>) -> Response {
     shaped
 }
 
-/// Sees to it that no cache keeps an answer of the OAuth endpoints (RFC 6749 §5.1).
-pub(in crate::http) fn keep_uncached(routes: impl Endpoint<Output = Response> + 'static) -> impl Endpoint<Output = Response> {
-    routes.around(|routes, request| async move {
-        let is_oauth = is_oauth(request.uri().path());
-        let response = routes.call(request).await?;
-        Ok(if is_oauth { uncached(response) } else { response })
+/// Sees to it that no cache keeps an answer of the OAuth endpoints (RFC 6749 §5.1), and that there is one within `deadline`
+/// even if the database neither answers nor fails.
+pub(in crate::http) fn keep_uncached(
+    routes: impl Endpoint<Output = Response> + 'static,
+    deadline: Duration,
+) -> impl Endpoint<Output = Response> {
+    routes.around(move |routes, request| async move {
+        if !is_oauth(request.uri().path()) {
+            return routes.call(request).await;
+        }
+        match tokio::time::timeout(deadline, routes.call(request)).await {
+            Ok(answered) => answered.map(uncached),
+            Err(_) => Ok(uncached(OAuthRefusal::unavailable("the service did not get an answer in time").into_response())),
+        }
     })
 }
 
