@@ -8,8 +8,13 @@ mod app;
 mod command;
 mod config;
 mod document;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod health;
 mod http;
+#[cfg(test)]
+#[path = "../../fuzz/mutations.rs"]
+mod mutations;
 mod store;
 
 pub use app::App;

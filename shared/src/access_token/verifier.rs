@@ -98,7 +98,7 @@ impl AccessTokenVerifier {
         self.verify_at(token, unix_now()).await
     }
 
-    async fn verify_at(&self, token: &str, now: i64) -> Result<Arc<AccessTokenClaims>, AccessTokenError> {
+    pub(super) async fn verify_at(&self, token: &str, now: i64) -> Result<Arc<AccessTokenClaims>, AccessTokenError> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(AccessTokenError::Malformed("it is too long"));
         }

@@ -9,7 +9,7 @@
 mod backoff;
 mod connection;
 mod crowd;
-mod head;
+pub(super) mod head;
 mod pulse;
 mod supervisor;
 #[cfg(test)]
