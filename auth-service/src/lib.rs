@@ -20,9 +20,14 @@ pub mod command;
 mod config;
 mod doctor;
 mod first_content;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod grant;
 mod http;
 mod id;
+#[cfg(test)]
+#[path = "../../fuzz/mutations.rs"]
+mod mutations;
 mod operator;
 mod seal;
 mod secret;

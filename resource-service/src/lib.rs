@@ -8,9 +8,14 @@ mod app;
 mod command;
 mod config;
 mod document;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod health;
 mod http;
 mod metrics;
+#[cfg(test)]
+#[path = "../../fuzz/mutations.rs"]
+mod mutations;
 mod store;
 
 pub use app::App;

@@ -11,6 +11,9 @@ pub mod access_token;
 pub mod database;
 #[cfg(feature = "guard")]
 pub mod guard;
+#[cfg(test)]
+#[path = "../../fuzz/mutations.rs"]
+mod mutations;
 pub mod scope;
 #[cfg(feature = "server")]
 pub mod server;

@@ -124,9 +124,25 @@ impl<'de> Deserialize<'de> for Scope {
     }
 }
 
+/// A scope that is taken survives being written down, and is made of what a scope may be made of.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(scope) = text.parse::<Scope>() else { return };
+    let written = scope.to_string();
+    assert_eq!(written.parse::<Scope>().as_ref(), Ok(&scope));
+    assert!(scope.len() <= MAX_TOKENS && scope.iter().all(is_token));
+    assert!(text.split(' ').all(|token| token.is_empty() || scope.contains(token)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_if_13_scopes() {
+        crate::mutations::hold("scope", fuzz);
+    }
 
     fn scope(text: &str) -> Scope {
         text.parse().unwrap()

@@ -5,6 +5,8 @@
 #   stop_stack              stops what start_stack started, and nothing else
 #   tell_logs               prints what the services logged, for a run that failed
 #
+# Settings beyond what it gives the services are taken from the array stack_settings (NAME=value), where there is one.
+#
 # What clients need to know is then in the environment:
 #   STACK_ISSUER, STACK_RESOURCE                  the two services' names, which are their addresses too
 #   STACK_PASSWORD                                of the users the-reader, the-editor and the-admin
@@ -14,9 +16,10 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 stack_programs=$(cd "$repository" && mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)/debug
 stack_directory=
 stack_processes=()
+[ -n "${stack_settings+set}" ] || stack_settings=()
 
 start_stack() {
-  local ports role
+  local ports role setting
   stack_directory=$1
   # The whole workspace, so that the dependencies have the same features as in `cargo test` and are not built once more.
   (cd "$repository" && cargo build --quiet --locked --workspace --bins) || return
@@ -49,6 +52,9 @@ PYTHON
     AUTH_FIRST_RESOURCE=$STACK_RESOURCE
   export RESOURCE_LISTEN=127.0.0.1:${ports#* } RESOURCE_METRICS_LISTEN=off RESOURCE_DATA_DIR=$stack_directory/resource \
     RESOURCE_ISSUER=$STACK_ISSUER
+  for setting in "${stack_settings[@]}"; do
+    export "${setting?}"
+  done
   # Whatever proxy the world is reached through, these two are here.
   export NO_PROXY=localhost,127.0.0.1 no_proxy=localhost,127.0.0.1
 

@@ -32,6 +32,8 @@ mod documents;
 mod follower;
 mod forward_auth;
 mod health;
+mod hostile_input;
+mod hostile_tokens;
 mod http_surface;
 mod https;
 mod introspection;

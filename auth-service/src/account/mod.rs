@@ -8,6 +8,8 @@ mod registration;
 mod session;
 mod username;
 
+#[cfg(any(test, fuzzing))]
+pub use self::password::fuzz_password_hash;
 pub(crate) use self::{
     login::{LoginError, Logins, Purpose},
     password::{ImportError, NewPasswordError, PEPPER_MARK, PasswordHashing, Policy},

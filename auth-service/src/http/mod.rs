@@ -4,7 +4,7 @@ mod account;
 mod admin;
 mod api_key;
 mod guarded;
-mod oauth;
+pub(crate) mod oauth;
 mod problem;
 
 use std::{sync::Arc, time::Duration};

@@ -28,6 +28,8 @@ use self::{
 };
 use crate::document::Documents;
 
+#[cfg(any(test, fuzzing))]
+pub use self::forward_auth::fuzz_needs;
 pub(crate) use self::{
     forward_auth::{ForwardAuth, METHODS as FORWARD_AUTH_METHODS, TEMPLATES as FORWARD_AUTH_TEMPLATES},
     metadata::{metadata_path, metadata_url},

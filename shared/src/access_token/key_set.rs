@@ -1,5 +1,7 @@
 //! The issuer's public keys, as a verifier holds them: parsed once, found by key ID.
 
+mod predictable;
+
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use aws_lc_rs::{
@@ -14,6 +16,7 @@ use jsonwebtoken::jwk::{
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::predictable::is_predictable;
 use super::Algorithm;
 
 /// The most keys a set may hold.
@@ -106,6 +109,9 @@ pub enum UnusableKey {
     /// It is an RSA key of fewer than 2048 or more than 4096 bits.
     #[error("its size is not within 2048 to 4096 bits")]
     Size,
+    /// It is an RSA key that can be factored (ROCA, CVE-2017-15361).
+    #[error("it was made by a generator whose keys can be factored")]
+    Predictable,
     /// Another key of the set has the same ID, and a token could mean either.
     #[error("another key has the same ID")]
     Ambiguous,
@@ -219,6 +225,9 @@ fn rsa_key(parameters: &RSAKeyParameters, named: Option<KeyAlgorithm>) -> Result
     let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
     if !(2048..=4096).contains(&bits) {
         return Err(UnusableKey::Size);
+    }
+    if is_predictable(&n) {
+        return Err(UnusableKey::Predictable);
     }
     // With an exponent of 1 everybody could sign, and with an even one nobody.
     if e == [1] || e.last().is_none_or(|octet| octet % 2 == 0) {

@@ -29,6 +29,8 @@ mod compact;
 mod error;
 mod explanation;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod issuer_keys;
 mod key_set;
 mod look;

@@ -99,7 +99,7 @@ impl AccessTokenVerifier {
     }
 
     #[tracing::instrument(target = "trace", name = "access token verify", skip_all)]
-    async fn verify_at(&self, token: &str, now: i64) -> Result<Arc<AccessTokenClaims>, AccessTokenError> {
+    pub(super) async fn verify_at(&self, token: &str, now: i64) -> Result<Arc<AccessTokenClaims>, AccessTokenError> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(AccessTokenError::Malformed("it is too long"));
         }

@@ -19,7 +19,7 @@ pub fn client_ip(request: &Request, trusted: &[IpNet]) -> IpAddr {
     behind_proxies(peer.to_canonical(), request.headers(), trusted)
 }
 
-fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(super) fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     if !is_trusted(peer, trusted) {
         return peer;
     }
@@ -42,7 +42,7 @@ fn forwarded_for(headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
 }
 
 /// Reads an address as proxies write it, some with the client's port.
-fn parse(text: &str) -> Option<IpAddr> {
+pub(super) fn parse(text: &str) -> Option<IpAddr> {
     let address = text.parse().or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()));
     address.ok().map(|address| address.to_canonical())
 }

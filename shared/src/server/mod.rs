@@ -16,6 +16,8 @@ pub mod docs;
 pub mod doctor;
 pub mod edge;
 pub mod entity_tag;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod health;
 pub mod healthcheck;
 pub mod json_string;

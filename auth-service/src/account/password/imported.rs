@@ -111,6 +111,28 @@ fn b64(text: &str) -> Option<Vec<u8>> {
     BASE64_STANDARD_NO_PAD.decode(text.replace('.', "+")).ok()
 }
 
+/// A hash that is taken is short, of a kind that is known, and costs no more than a login may.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if check(text).is_err() {
+        return;
+    }
+    assert!(text.len() <= MAX_TEXT);
+    if text.starts_with("$argon2") {
+        assert!(argon::Stored::parse(text).is_some_and(|stored| !stored.is_peppered()));
+        return;
+    }
+    match Imported::parse(text) {
+        Ok(hash @ Imported::Pbkdf2 { iterations, .. }) => {
+            assert!(iterations.get() <= MAX_ITERATIONS);
+            assert!(iterations.get() > 100 || !hash.verify(b"nobody's password"));
+        }
+        Ok(Imported::Bcrypt(hash)) => assert!(hash.starts_with("$2") && !hash.starts_with("$2x$")),
+        Err(error) => panic!("it was taken before: {error}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,8 @@ use zeroize::Zeroizing;
 use self::{imported::Imported, load::Load};
 use super::Username;
 
+#[cfg(any(test, fuzzing))]
+pub use self::imported::fuzz as fuzz_password_hash;
 pub use self::{cost::HashCost, pepper::Peppers};
 pub(crate) use self::{
     imported::ImportError,

@@ -3,6 +3,8 @@
 mod client_auth;
 mod error;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod introspection;
 mod jwks;
 mod metadata;

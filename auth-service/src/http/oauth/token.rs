@@ -34,16 +34,16 @@ pub(in crate::http) struct TokenApi {
 /// The parameters of every grant. An empty one is the same as none; unknown ones are passed over.
 #[derive(Object, Deserialize)]
 #[serde(try_from = "Fields")]
-struct TokenForm {
+pub(super) struct TokenForm {
     /// `password`, `client_credentials`, `refresh_token` or `urn:ietf:params:oauth:grant-type:token-exchange`
-    grant_type: Option<String>,
+    pub(super) grant_type: Option<String>,
     /// Who logs in (`password`)
-    username: Option<String>,
+    pub(super) username: Option<String>,
     /// Their password (`password`)
     #[oai(validator(max_length = 1024))]
-    password: Option<String>,
+    pub(super) password: Option<String>,
     /// The refresh token (`refresh_token`)
-    refresh_token: Option<String>,
+    pub(super) refresh_token: Option<String>,
     /// The API key (token exchange, RFC 8693)
     subject_token: Option<String>,
     /// `urn:x-oauth:token-type:api-key` (token exchange)
@@ -52,13 +52,13 @@ struct TokenForm {
     requested_token_type: Option<String>,
     /// What the token should allow, separated by spaces; without it, everything at the client's default resource that the
     /// subject's roles hold
-    scope: Option<String>,
+    pub(super) scope: Option<String>,
     /// The protected resource the token is for (RFC 8707)
     resource: Option<String>,
     /// The client, unless the Authorization header names it
-    client_id: Option<String>,
+    pub(super) client_id: Option<String>,
     /// Its secret, unless the Authorization header holds it
-    client_secret: Option<String>,
+    pub(super) client_secret: Option<String>,
     #[oai(skip)]
     further_resources: Vec<String>,
     #[oai(skip)]

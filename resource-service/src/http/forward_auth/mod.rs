@@ -24,6 +24,9 @@ use shared::{
 
 use self::needs::{Misconfigured, Needs};
 
+#[cfg(any(test, fuzzing))]
+pub use self::needs::fuzz as fuzz_needs;
+
 /// Where proxies ask, and the same with the needs as a segment of the path before the path they ask about.
 pub(super) const PATHS: [&str; 2] = ["/forward-auth", "/forward-auth/*asked"];
 

@@ -109,6 +109,19 @@ fn once<T>(place: &mut Option<T>, name: &'static str, value: T) -> Result<(), Mi
     }
 }
 
+/// Needs that are taken ask for something that can be checked, and are the same in a path.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(needs) = Needs::read(text) else { return };
+    assert!(needs.scopes.iter().all(|scope| scope.parse::<Scope>().is_ok_and(|scope| scope.len() == 1)));
+    assert!(needs.roles.iter().all(|roles| !roles.is_empty() && roles.iter().all(|role| !role.is_empty())));
+    assert_eq!(needs == Needs::default(), form_urlencoded::parse(data).next().is_none());
+    if text.contains('=') && !text.contains('/') {
+        assert_eq!(Needs::in_path(&format!("{text}/orders")), Ok(needs));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use crate::access_token::testing::{ISSUER, RESOURCE, SigningKey, base64url, clai
 
 mod header;
 mod padding;
+mod wycheproof;
 
 /// A row: its ID, the token, and the code of the expected error; none if the token is good.
 type Row = (&'static str, String, Option<&'static str>);

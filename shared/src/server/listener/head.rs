@@ -7,7 +7,7 @@
 
 /// Reads a head as it arrives, a byte at a time, keeping nothing but what it needs to judge it.
 #[derive(Debug, Default)]
-pub(super) struct Head {
+pub(in crate::server) struct Head {
     line: Line,
     has_length: bool,
     has_coding: bool,
@@ -39,7 +39,7 @@ const LONGEST_NAME: usize = CODING.len();
 
 impl Head {
     /// Reads on; bytes after the end of the head are not looked at.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub(in crate::server) fn feed(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if self.progress == Progress::Complete {
                 return;
@@ -49,7 +49,7 @@ impl Head {
     }
 
     /// Whether the head, as far as it has been read, could be read in two ways.
-    pub(super) fn is_ambiguous(&self) -> bool {
+    pub(in crate::server) fn is_ambiguous(&self) -> bool {
         self.has_bare_line_feed || (self.has_length && self.has_coding)
     }
 

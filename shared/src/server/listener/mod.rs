@@ -9,7 +9,7 @@
 mod backoff;
 mod connection;
 mod crowd;
-mod head;
+pub(super) mod head;
 mod proxy_header;
 mod pulse;
 mod supervisor;

@@ -28,6 +28,9 @@ pub enum Refused {
     /// The method cannot be used here
     #[oai(status = 405, content_type = "application/problem+json")]
     MethodNotAllowed(Json<Problem>, #[oai(header = "Allow")] String),
+    /// The request took too long to arrive
+    #[oai(status = 408, content_type = "application/problem+json")]
+    RequestTimeout(Json<Problem>),
     /// It contradicts what is there already
     #[oai(status = 409, content_type = "application/problem+json")]
     Conflict(Json<Problem>),
@@ -37,6 +40,9 @@ pub enum Refused {
     /// The body is too large
     #[oai(status = 413, content_type = "application/problem+json")]
     PayloadTooLarge(Json<Problem>),
+    /// The path and query are too long
+    #[oai(status = 414, content_type = "application/problem+json")]
+    UriTooLong(Json<Problem>),
     /// The body is of another media type
     #[oai(status = 415, content_type = "application/problem+json")]
     UnsupportedMediaType(Json<Problem>),
@@ -46,6 +52,9 @@ pub enum Refused {
     /// Too many requests; `Retry-After` says how many seconds to wait
     #[oai(status = 429, content_type = "application/problem+json")]
     TooManyRequests(Json<Problem>, #[oai(header = "Retry-After")] u64),
+    /// The headers are too large
+    #[oai(status = 431, content_type = "application/problem+json")]
+    HeadersTooLarge(Json<Problem>),
     /// Something went wrong here
     #[oai(status = 500, content_type = "application/problem+json")]
     Failed(Json<Problem>),
