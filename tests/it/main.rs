@@ -31,6 +31,7 @@ mod cors;
 mod crash;
 mod doctor;
 mod documents;
+mod fail_closed;
 mod follower;
 mod forward_auth;
 mod health;

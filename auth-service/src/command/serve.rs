@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
-    telemetry::init(&settings.log, telemetry::Format::Auto)?;
+    let _log = telemetry::init(&settings.log, telemetry::Format::Auto)?;
     let config = settings.check()?;
     let profile = config.profile;
     let has_docs = config.docs;

@@ -9,7 +9,7 @@ use crate::{App, Profile, config::Settings};
 pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let log = settings.log.clone();
     let config = settings.check()?;
-    telemetry::init(&log, telemetry::Format::Auto).context("RESOURCE_LOG")?;
+    let _log = telemetry::init(&log, telemetry::Format::Auto).context("RESOURCE_LOG")?;
     let (profile, issuer, has_docs) = (config.profile, config.issuer.clone(), config.docs);
     // A start that waits for its database can be stopped like a service that runs.
     let mut shutdown = std::pin::pin!(shutdown::requested());

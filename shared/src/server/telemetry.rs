@@ -11,12 +11,16 @@ use std::{
 };
 
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter,
     field::MakeExt,
     fmt::{MakeWriter, format},
     util::{SubscriberInitExt, TryInitError},
 };
+
+/// How many lines may wait for whoever reads the log. What comes while that many wait is lost, and nobody waits for it.
+const WAITING_LINES: usize = 16_384;
 
 /// What is logged when nobody says otherwise: ourselves, and what libraries warn of. Statements of SQL are not logged.
 pub const DEFAULT_FILTER: &str =
@@ -58,10 +62,17 @@ pub enum TelemetryError {
     SetUp(#[source] TryInitError),
 }
 
+/// The log. What is still to be written is, when it is dropped.
+#[must_use]
+pub struct Log {
+    _writer: WorkerGuard,
+}
+
 /// Sends log lines that pass `filter` to standard error, and panics with them.
 ///
-/// Standard output stays free for what a command prints.
-pub fn init(filter: &str, format: Format) -> Result<(), TelemetryError> {
+/// Standard output stays free for what a command prints. A thread of its own writes the lines: were they written where they
+/// are made, a pipe that nobody reads would stop the whole service, a request at a time.
+pub fn init(filter: &str, format: Format) -> Result<Log, TelemetryError> {
     let filter = EnvFilter::try_new(filter).map_err(TelemetryError::Filter)?;
     let is_terminal = io::stderr().is_terminal();
     let is_human = match format {
@@ -69,11 +80,11 @@ pub fn init(filter: &str, format: Format) -> Result<(), TelemetryError> {
         Format::Json => false,
         Format::Auto => is_terminal,
     };
-    let set_up =
-        if is_human { human(filter, io::stderr, is_terminal).try_init() } else { json_lines(filter, io::stderr).try_init() };
+    let (stderr, writer) = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).finish(io::stderr());
+    let set_up = if is_human { human(filter, stderr, is_terminal).try_init() } else { json_lines(filter, stderr).try_init() };
     set_up.map_err(TelemetryError::SetUp)?;
     std::panic::set_hook(Box::new(record_panic));
-    Ok(())
+    Ok(Log { _writer: writer })
 }
 
 fn human<W>(filter: EnvFilter, writer: W, has_colours: bool) -> impl Subscriber + Send + Sync
