@@ -1,6 +1,11 @@
 //! Sealing of secrets at rest under the master keys: AES-256-GCM, the first key seals, all unseal.
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
@@ -76,6 +81,10 @@ impl Sealer {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(refuse(error.to_string())),
             }
+        }
+        let mode = fs::metadata(path).map_err(|error| refuse(error.to_string()))?.permissions().mode();
+        if mode & 0o077 != 0 && path.is_file() {
+            return Err(refuse("others may read it; run `chmod 600` on it, and rotate the signing keys if anybody did".to_owned()));
         }
         let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?);
         Self::parse(text.trim()).map_err(|_| refuse("it does not hold 32 bytes in base64; restore it from a backup".to_owned()))

@@ -1,9 +1,10 @@
 //! Users, as administrators manage them over HTTP.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use serde_json::{Value, json};
 use tests::{ADMIN_PASSWORD, Http, PASSWORD, Stack, Tokens};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::sleep};
 
 const SCOPE: &str = "admin:users";
 
@@ -58,6 +59,7 @@ async fn a_user_is_created_read_changed_and_deleted() {
     http.delete(&path).bearer(&token).send().await.assert_problem(404);
 }
 
+/// A.RR-09
 #[tokio::test]
 async fn a_deleted_users_tokens_are_revoked_and_the_record_keeps_the_id() {
     let (stack, token) = stack_and_token().await;
@@ -159,6 +161,7 @@ async fn roles_are_replaced_and_tokens_follow_at_the_next_refresh_or_at_once() {
     http.put("/admin/users/usr_nobody/roles").bearer(&token).json(&json!({"roles": []})).send().await.assert_problem(404);
 }
 
+/// A.RR-18
 #[tokio::test]
 async fn sessions_are_seen_and_ended_one_by_one_or_all() {
     let (stack, token) = stack_and_token().await;
@@ -272,6 +275,37 @@ async fn a_um_16_every_write_leaves_one_record_of_who_did_it() {
         assert_eq!(text(index, "outcome"), "ok");
     }
     assert_eq!(Some(text(events.len() - 1, "request_id").as_str()), deleted.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn a_um_16_a_write_whose_client_hung_up_is_recorded_if_it_was_made() {
+    let (stack, token) = stack_and_token().await;
+    let port = stack.auth_url().rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).expect("a port");
+
+    for number in 0..20_u64 {
+        let body = json!({"username": format!("user-{number}"), "password": PASSWORD}).to_string();
+        let request = format!(
+            "POST /admin/users HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("the service accepts");
+        stream.write_all(request.as_bytes()).await.expect("it is sent");
+        // Another moment each time, from before the request is read to after it was answered.
+        sleep(Duration::from_millis(number)).await;
+        drop(stream);
+    }
+    // What was under way ends before a stop in good order does.
+    let (home, _) = stack.stop().await;
+
+    let text = |sql: &'static str| async {
+        let rows = home.database().rows(sql).await;
+        rows.iter().map(|row| row.try_get::<String>("", "id").expect("text")).collect::<BTreeSet<_>>()
+    };
+    let made = text(r#"SELECT id FROM "user" WHERE canonical LIKE 'user-%'"#).await;
+    let recorded = text("SELECT subject AS id FROM audit_event WHERE action = 'user.create' AND ip IS NOT NULL").await;
+    assert_eq!(made, recorded);
+    assert!(!made.is_empty(), "whoever waited got what they asked for");
 }
 
 #[tokio::test]

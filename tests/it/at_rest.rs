@@ -45,6 +45,7 @@ fn traces(secret: &str) -> [&str; 2] {
     [secret, random.trim_start_matches("rt_").trim_start_matches("cs_")]
 }
 
+/// A.CA-09, A.AK-01
 #[tokio::test]
 async fn a_rr_15_no_table_holds_a_token_or_a_secret() {
     let stack = Stack::start().await;

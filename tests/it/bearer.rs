@@ -10,6 +10,7 @@ fn assert_tells_where_to_learn_more(challenge: &Challenge, stack: &Stack) {
     assert_eq!(challenge.attribute("resource_metadata"), Some(&*metadata));
 }
 
+/// A.JV-01
 #[tokio::test]
 async fn without_credentials_the_challenge_has_no_error_code() {
     let stack = Stack::start().await;
@@ -30,6 +31,7 @@ async fn credentials_of_another_scheme_are_none() {
     }
 }
 
+/// A.JV-24
 #[tokio::test]
 async fn credentials_that_are_malformed_or_double_are_an_invalid_request() {
     let stack = Stack::start().await;
@@ -76,6 +78,7 @@ async fn a_token_that_is_not_good_is_an_invalid_token() {
     stack.api().get("/me").bearer(&Token::read(&token).sign(&key)).send().await.assert_ok();
 }
 
+/// A.JV-13
 #[tokio::test]
 async fn a_token_of_the_issuers_own_api_is_worth_nothing_elsewhere_and_the_other_way_round() {
     let stack = Stack::start().await;
@@ -125,6 +128,7 @@ async fn a_role_is_refused_without_the_scope() {
     assert_eq!(challenge.attribute("scope"), Some("documents:admin"));
 }
 
+/// A.JV-24
 #[tokio::test]
 async fn be_01_the_scheme_has_no_case_and_one_space_behind_it() {
     let stack = Stack::start().await;
@@ -135,6 +139,7 @@ async fn be_01_the_scheme_has_no_case_and_one_space_behind_it() {
     }
 }
 
+/// A.JV-23
 #[tokio::test]
 async fn be_02_a_token_anywhere_else_is_as_good_as_none() {
     let stack = Stack::start().await;
@@ -159,6 +164,7 @@ async fn be_02_a_token_anywhere_else_is_as_good_as_none() {
         .assert_no_credentials();
 }
 
+/// A.JV-23
 #[tokio::test]
 async fn be_02_a_token_in_two_places_is_an_invalid_request() {
     let stack = Stack::start().await;
@@ -174,6 +180,7 @@ async fn be_02_a_token_in_two_places_is_an_invalid_request() {
     }
 }
 
+/// A.JV-23
 #[tokio::test]
 async fn be_02_a_token_in_the_header_and_in_a_form_is_an_invalid_request() {
     let stack = Stack::start().await;
@@ -278,6 +285,7 @@ async fn guarded_operations(http: &Http) -> Vec<Call> {
     guarded.map(|(method, path, _)| http.request(&method.to_uppercase(), &without_parameters(path))).collect()
 }
 
+/// A.JV-27
 #[tokio::test]
 async fn a_path_that_only_looks_like_the_guarded_one_leads_nowhere() {
     let stack = Stack::start().await;
@@ -311,6 +319,7 @@ async fn a_path_that_only_looks_like_the_guarded_one_leads_nowhere() {
     }
 }
 
+/// A.JV-22
 #[tokio::test]
 async fn roles_of_another_shape_make_nobody_an_administrator() {
     let stack = Stack::start().await;

@@ -44,6 +44,7 @@ async fn te_08_a_ca_05_a_secret_is_form_encoded_inside_the_header() {
     }
 }
 
+/// A.CA-03, A.CA-04
 #[tokio::test]
 async fn te_09_a_client_authenticates_in_one_way() {
     let stack = stack_with_batch().await;
@@ -60,6 +61,7 @@ async fn te_09_a_client_authenticates_in_one_way() {
     two_headers.send().await.assert_oauth_error(400, "invalid_request");
 }
 
+/// A.CA-01, A.CA-02
 #[tokio::test]
 async fn te_10_a_client_that_is_not_recognised_gets_a_challenge() {
     let stack = stack_with_batch().await;
@@ -84,6 +86,7 @@ async fn te_10_a_client_that_is_not_recognised_gets_a_challenge() {
     }
 }
 
+/// A.CA-02
 #[tokio::test]
 async fn te_10_unknown_wrong_and_disabled_cannot_be_told_apart() {
     let stack = stack_with_batch().await;
@@ -108,6 +111,7 @@ async fn te_10_unknown_wrong_and_disabled_cannot_be_told_apart() {
     }
 }
 
+/// A.CA-13
 #[tokio::test]
 async fn te_10_an_identifier_is_compared_exactly() {
     let stack = stack_with_batch().await;
@@ -139,6 +143,7 @@ async fn te_10_a_header_that_cannot_be_read_is_no_authentication() {
     }
 }
 
+/// A.CA-12
 #[tokio::test]
 async fn te_11_a_public_client_gives_its_name_and_nothing_else() {
     let stack = stack_with_batch().await;

@@ -1,11 +1,11 @@
 //! The conformance kit can tell a good resource server from a bad one.
 //!
-//! The good ones, ours and the examples, are driven by `tests/conformance/run`.
+//! The good ones, ours as a program of its own and the examples, are driven by `tests/conformance/run`.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 use tests::{
-    Http, MockIssuer,
+    Http, MockIssuer, ResourceHome,
     conformance::{self, Report, Target, Trial, Verdict},
 };
 use tokio::{
@@ -48,6 +48,34 @@ async fn say(mut stream: TcpStream, answer: &str) -> std::io::Result<()> {
     }
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await
+}
+
+/// A.JV-01 A.JV-02 A.JV-03 A.JV-04 A.JV-05 A.JV-06 A.JV-07 A.JV-09 A.JV-10 A.JV-11 A.JV-13 A.JV-14 A.JV-15 A.JV-17 A.JV-19
+/// A.JV-20 A.JV-21 A.JV-22 A.JV-23 A.JV-24 A.JV-25 A.JV-26 A.JV-27
+#[tokio::test]
+async fn our_own_api_passes_every_row() {
+    let (issuer, home) = (MockIssuer::start().await, ResourceHome::new().await);
+    let resource = home.start(issuer.url(), |_| {}).await.expect("it starts");
+    let target = Target {
+        name: "resource-service".to_owned(),
+        http: Http::to_a_stranger(resource.http().base()),
+        audience: resource.id().to_owned(),
+        path: "/documents".to_owned(),
+        scope: "documents:read documents:admin".to_owned(),
+        role_path: Some("/admin/documents".to_owned()),
+        role: "admin".to_owned(),
+        leeway: 30,
+        heeds_status: true,
+    };
+    let trial = Trial::new(target, issuer);
+    trial.wait(Duration::from_secs(30)).await.expect("a good token is taken");
+
+    let report = conformance::run(&trial, |outcome| {
+        assert!(matches!(outcome.verdict, Verdict::Pass | Verdict::NotApplicable), "{}: {:?}", outcome.id, outcome.findings);
+    })
+    .await;
+
+    assert!(report.count(Verdict::Pass) >= 28, "{report}");
 }
 
 #[tokio::test]

@@ -28,14 +28,17 @@ async fn public_stack() -> Stack {
     let builder = Stack::builder().auth(move |config| {
         config.profile = Profile::Production;
         config.cors_origins = origin();
+        config.docs = true;
     });
     let builder = builder.resource(move |config| {
         config.profile = resource_service::Profile::Production;
         config.cors_origins = origin();
+        config.docs = true;
     });
     builder.start().await
 }
 
+/// A.CH-03
 #[tokio::test]
 async fn te_15_a_registered_page_may_ask_for_tokens() {
     let stack = public_stack().await;
@@ -56,6 +59,7 @@ async fn te_15_a_registered_page_may_ask_for_tokens() {
     }
 }
 
+/// A.CH-01
 #[tokio::test]
 async fn te_15_any_other_page_may_not() {
     let stack = public_stack().await;
@@ -83,6 +87,7 @@ async fn te_15_any_other_page_may_not() {
     }
 }
 
+/// A.CH-03
 #[tokio::test]
 async fn te_15_a_clients_own_origin_is_let_in() {
     let stack = Stack::start().await;
@@ -101,6 +106,34 @@ async fn te_15_a_clients_own_origin_is_let_in() {
         let answer = client.password_request("ada", PASSWORD).header("origin", origin).send().await;
         answer.assert_tokens();
         assert_open_to(&answer, origin);
+    }
+}
+
+/// A.CH-01
+#[tokio::test]
+async fn no_path_of_either_service_lets_a_strange_page_in() {
+    let stack = public_stack().await;
+    let origin = "https://evil.example";
+
+    for http in [stack.auth().http(), stack.api()] {
+        let document = http.get("/openapi.json").send().await.json();
+        let paths = document["paths"].as_object().expect("the document has paths");
+        let mut seen = 0;
+        for (path, operations) in paths {
+            let is_public = path.contains("/.well-known/") || path.contains("/status-lists");
+            for method in operations.as_object().expect("a path has operations").keys() {
+                let (path, method) = (path.replace(['{', '}'], ""), method.to_uppercase());
+                for answer in
+                    [preflight(http, &path, &method, origin).await, http.request(&method, &path).header("origin", origin).send().await]
+                {
+                    let allowed = answer.header("access-control-allow-origin");
+                    assert!(allowed.is_none() || (is_public && allowed == Some("*")), "{method} {path}\n{answer}");
+                    assert_eq!(answer.header("access-control-allow-credentials"), None, "{answer}");
+                }
+                seen += 1;
+            }
+        }
+        assert!(seen >= 8, "the document lists what there is");
     }
 }
 
@@ -136,6 +169,7 @@ async fn what_is_public_is_for_every_page() {
     }
 }
 
+/// A.CH-03
 #[tokio::test]
 async fn a_preflight_needs_no_credentials_and_a_page_can_read_why_it_was_refused() {
     let stack = public_stack().await;

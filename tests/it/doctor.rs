@@ -39,15 +39,22 @@ async fn an_installation_in_order_is_found_in_order() {
 }
 
 #[tokio::test]
-async fn what_others_may_read_is_a_warning_that_says_what_to_do() {
+async fn what_others_may_read_is_told_with_what_to_do() {
     let stack = Stack::start().await;
-    let key = stack.auth_home().directory().join("master.key");
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    let directory = stack.auth_home().directory();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("it is ours");
 
     let said = examine(&stack).await;
 
-    assert_eq!(verdict(&said.json(), &format!("permissions of {}", key.display())), "warning");
-    assert!(said.done().contains("chmod 600"), "{said:?}");
+    assert_eq!(verdict(&said.json(), &format!("permissions of {}", directory.display())), "warning");
+    assert!(said.done().contains("chmod 700"), "{said:?}");
+
+    fs::set_permissions(directory.join("master.key"), fs::Permissions::from_mode(0o644)).expect("it is ours");
+
+    let said = examine(&stack).await;
+
+    assert_eq!((said.code, verdict(&said.json(), "settings")), (1, "error"), "{said:?}");
+    assert!(said.out.contains("chmod 600"), "{said:?}");
 }
 
 #[tokio::test]

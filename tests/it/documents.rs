@@ -79,6 +79,7 @@ async fn a_token_that_was_narrowed_allows_less_than_the_role() {
     }
 }
 
+/// A.UM-02
 #[tokio::test]
 async fn somebody_elses_document_does_not_exist() {
     let stack = Stack::start().await;
@@ -203,6 +204,7 @@ async fn a_change_in_between_is_not_lost() {
     stack.api().delete(&path).bearer(&token).header("if-match", "\"4\"").send().await.assert_status(204);
 }
 
+/// A.UM-15
 #[tokio::test]
 async fn of_many_who_change_one_version_one_succeeds() {
     let stack = Stack::start().await;

@@ -226,6 +226,7 @@ async fn a_compressed_body_is_refused_unread() {
     }
 }
 
+/// A.CH-06
 #[tokio::test]
 async fn swagger_ui_is_one_page_that_loads_nothing_from_elsewhere() {
     let stack = Stack::start().await;
@@ -261,6 +262,7 @@ fn assert_loads_nothing(page: &str) {
     }
 }
 
+/// A.CH-06
 #[tokio::test]
 async fn without_documentation_there_is_none() {
     let stack = Stack::builder().auth(|config| config.docs = false).resource(|config| config.docs = false).start().await;

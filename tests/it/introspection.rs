@@ -182,6 +182,7 @@ async fn in_04_a_rr_17_a_token_is_nobody_elses_business() {
     }
 }
 
+/// A.JV-28
 #[tokio::test]
 async fn in_04_what_happened_a_moment_ago_is_told() {
     let stack = stack_with_ada().await;

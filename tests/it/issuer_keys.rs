@@ -35,6 +35,7 @@ fn assert_unavailable(answer: &Answer) {
     assert_eq!(answer.header("www-authenticate"), None, "{answer}");
 }
 
+/// A.JK-10
 #[tokio::test]
 async fn without_keys_a_good_token_is_answered_with_503_and_no_challenge() {
     let issuer = MockIssuer::start().await;
@@ -50,6 +51,7 @@ async fn without_keys_a_good_token_is_answered_with_503_and_no_challenge() {
     resource.http().get("/health/live").send().await.assert_status(200);
 }
 
+/// A.JK-10
 #[tokio::test]
 async fn an_issuer_that_comes_up_later_is_found_without_a_restart() {
     let issuer = MockIssuer::start().await;
@@ -158,6 +160,7 @@ async fn an_answer_that_is_no_key_set_is_not_taken_for_one() {
     assert!(elsewhere.requests().is_empty(), "a redirect is not followed");
 }
 
+/// A.JK-12
 #[tokio::test]
 async fn metadata_of_another_issuer_or_with_keys_elsewhere_is_not_believed() {
     let elsewhere = MockIssuer::start().await;
@@ -184,6 +187,7 @@ async fn metadata_of_another_issuer_or_with_keys_elsewhere_is_not_believed() {
     assert!(elsewhere.requests().is_empty(), "{:?}", elsewhere.requests());
 }
 
+/// A.JK-05
 #[tokio::test]
 async fn keys_that_are_known_outlive_an_issuer_that_fails() {
     let issuer = MockIssuer::start().await;
@@ -218,6 +222,7 @@ async fn keys_outlive_a_restart_while_the_issuer_is_away() {
     assert!(ready["checks"]["issuer_keys"]["age_seconds"].is_u64(), "{ready}");
 }
 
+/// A.JK-11
 #[tokio::test]
 async fn a_key_that_is_listed_twice_counts_once_and_two_keys_of_one_id_count_for_nothing() {
     let issuer = MockIssuer::start().await;

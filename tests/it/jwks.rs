@@ -12,6 +12,7 @@ async fn started() -> (AuthHome, AuthServer) {
     (home, auth)
 }
 
+/// A.JK-01
 #[tokio::test]
 async fn jk_01_the_set_holds_public_members_only() {
     let (_home, auth) = started().await;
@@ -29,6 +30,7 @@ async fn jk_01_the_set_holds_public_members_only() {
     assert_eq!(decode("e"), [1, 0, 1]);
 }
 
+/// A.JK-01
 #[tokio::test]
 async fn jk_02_the_key_id_is_the_thumbprint() {
     let (home, auth) = started().await;
@@ -52,6 +54,7 @@ async fn jk_03_a_restart_publishes_the_same_keys() {
     assert_eq!(auth.http().get(KEYS).send().await.assert_ok(), before);
 }
 
+/// A.JK-02
 #[tokio::test]
 async fn jk_04_the_set_may_be_kept_for_five_minutes_by_anyone() {
     let (_home, auth) = started().await;
@@ -68,6 +71,7 @@ async fn jk_04_the_set_may_be_kept_for_five_minutes_by_anyone() {
     assert_eq!(preferred.body(), answer.body());
 }
 
+/// A.JK-02
 #[tokio::test]
 async fn jk_04_a_set_that_is_known_already_is_not_sent_again() {
     let (_home, auth) = started().await;
@@ -84,6 +88,7 @@ async fn jk_04_a_set_that_is_known_already_is_not_sent_again() {
     auth.http().get(KEYS).header("if-none-match", "\"another\"").send().await.assert_ok();
 }
 
+/// A.JK-02
 #[tokio::test]
 async fn jk_04_head_is_answered_and_nothing_else_than_reading() {
     let (_home, auth) = started().await;
@@ -107,6 +112,19 @@ async fn a_larger_key_is_made_when_the_settings_ask_for_one() {
 
     let modulus = set["keys"][0]["n"].as_str().and_then(|n| BASE64_URL_SAFE_NO_PAD.decode(n).ok());
     assert_eq!(modulus.map(|n| n.len()), Some(384));
+}
+
+/// A.LD-06
+#[tokio::test]
+async fn the_key_set_is_served_from_memory() {
+    let (home, auth) = started().await;
+    let reference = auth.http().get(KEYS).send().await.assert_ok();
+
+    home.database().run("ALTER TABLE signing_key RENAME TO signing_key_away", []).await;
+    for _ in 0..100 {
+        assert_eq!(auth.http().get(KEYS).send().await.assert_ok(), reference);
+    }
+    home.database().run("ALTER TABLE signing_key_away RENAME TO signing_key", []).await;
 }
 
 #[tokio::test]

@@ -90,6 +90,7 @@ async fn states(auth: &AuthServer) -> Vec<&'static str> {
     plan(auth).await.iter().map(|key| key.state).collect()
 }
 
+/// A.JK-07, A.JK-09
 #[tokio::test]
 async fn jk_03_a_key_is_announced_before_it_signs_and_listed_after_it_stopped() {
     let stack = stack_with_ada().await;
@@ -378,6 +379,7 @@ async fn two_replicas_share_what_was_revoked() {
     account().await.assert_invalid_token();
 }
 
+/// A.FA-02
 #[tokio::test]
 async fn jk_03_a_rotation_outlives_a_restart_at_any_step() {
     let home = AuthHome::new().await;

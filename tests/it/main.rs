@@ -1,7 +1,8 @@
 //! What the two services do, as it is seen from outside: one file per behaviour, and names that are sentences.
 //!
 //! A name that begins with two letters and a number proves that line of the protocol checklist; the file's first line
-//! says which RFC the lines come from.
+//! says which RFC the lines come from. `a_te_04` in a name, or `A.TE-04` in a test's doc comment, is a row of the attack
+//! catalogue in docs/attacks.md, and the gate counts it by that.
 
 mod access_matrix;
 mod access_token;
@@ -15,6 +16,7 @@ mod admin_users;
 mod api_keys;
 mod apply;
 mod at_rest;
+mod attacks;
 mod audit;
 mod audit_chain;
 mod backup;
@@ -29,6 +31,7 @@ mod cors;
 mod crash;
 mod doctor;
 mod documents;
+mod fail_closed;
 mod follower;
 mod forward_auth;
 mod health;

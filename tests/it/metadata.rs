@@ -24,6 +24,7 @@ async fn md_01_the_metadata_is_where_rfc_8414_puts_it_and_for_everyone() {
     stack.auth().http().post(METADATA).send().await.assert_problem(405);
 }
 
+/// A.JK-01
 #[tokio::test]
 async fn md_02_the_issuer_is_the_iss_of_its_tokens_and_nothing_the_request_says() {
     let stack = Stack::start().await;

@@ -28,6 +28,7 @@ async fn pg_01_username_and_password_are_required() {
     request(&[("grant_type", "password")]).await.assert_oauth_error(400, "invalid_request");
 }
 
+/// A.TE-10
 #[tokio::test]
 async fn pg_02_whatever_is_wrong_with_a_login_the_answer_is_one_and_the_same() {
     let stack = stack_with_ada().await;
@@ -73,6 +74,7 @@ async fn pg_02_a_user_without_any_right_there_is_told_that_nothing_is_allowed() 
     stack.client().password("guest", PASSWORD).await.assert_oauth_error(400, "invalid_scope");
 }
 
+/// A.TE-18
 #[tokio::test]
 async fn pg_03_a_password_is_compared_to_the_last_byte() {
     let stack = stack_with_ada().await;
@@ -98,6 +100,7 @@ async fn pg_03_a_password_is_compared_to_the_last_byte() {
     }
 }
 
+/// A.TE-18
 #[tokio::test]
 async fn pg_03_what_follows_a_nul_character_is_not_cut_off() {
     let stack = stack_with_ada().await;
@@ -108,6 +111,7 @@ async fn pg_03_what_follows_a_nul_character_is_not_cut_off() {
     answer.assert_oauth_error(400, "invalid_request");
 }
 
+/// A.TE-18, A.TE-19
 #[tokio::test]
 async fn pg_03_a_password_is_as_long_as_1024_bytes_and_no_longer() {
     let stack = stack_with_ada().await;

@@ -135,6 +135,7 @@ async fn a_um_05_nobody_touches_an_equal_or_higher_user() {
     ranks.put(&ranks.admin, &path, &json!({"state": "disabled"})).await.assert_ok();
 }
 
+/// A.UM-05
 #[tokio::test]
 async fn a_client_that_leads_to_higher_rights_is_not_a_managers_to_change() {
     let ranks = ranks().await;
@@ -168,6 +169,7 @@ async fn a_client_that_leads_to_higher_rights_is_not_a_managers_to_change() {
     ranks.delete(&token, &format!("/admin/users/{}", ranks.editor_id)).await.assert_status(204);
 }
 
+/// A.JV-28
 #[tokio::test]
 async fn rights_are_those_of_the_moment_and_not_of_the_token() {
     let ranks = ranks().await;
@@ -215,6 +217,7 @@ async fn a_um_05_the_last_admin_cannot_be_removed_disabled_or_stripped() {
     stack.client().password("admin", ADMIN_PASSWORD).await.assert_oauth_error(400, "invalid_grant");
 }
 
+/// A.UM-05, A.UM-15
 #[tokio::test]
 async fn of_two_admins_who_are_removed_at_once_one_remains() {
     let stack = Stack::start().await;

@@ -189,6 +189,7 @@ async fn rf_04_every_access_token_of_a_repeated_refresh_ends_with_the_session() 
     }
 }
 
+/// A.RR-01
 #[tokio::test]
 async fn rf_04_after_the_grace_a_repeat_is_a_replay() {
     let stack = stack_with_grace(Duration::from_secs(1)).await;
@@ -203,6 +204,7 @@ async fn rf_04_after_the_grace_a_repeat_is_a_replay() {
     assert_eq!(ends(&stack).await, ["reused"]);
 }
 
+/// A.RR-01
 #[tokio::test]
 async fn rf_04_without_a_grace_every_repeat_is_a_replay() {
     let stack = stack_with_grace(Duration::ZERO).await;
@@ -217,6 +219,7 @@ async fn rf_04_without_a_grace_every_repeat_is_a_replay() {
     assert_eq!(ends(&stack).await, ["reused"]);
 }
 
+/// A.TE-17
 #[tokio::test]
 async fn rf_05_a_refresh_token_is_opaque_and_holds_256_random_bits() {
     let stack = stack_with_ada().await;
@@ -233,6 +236,7 @@ async fn rf_05_a_refresh_token_is_opaque_and_holds_256_random_bits() {
     }
 }
 
+/// A.RR-07
 #[tokio::test]
 async fn rf_06_the_resource_of_the_login_can_be_named_and_no_other() {
     let stack = stack_with_ada().await;

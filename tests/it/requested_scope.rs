@@ -29,6 +29,7 @@ async fn te_14_a_scope_narrows_the_token_and_its_order_means_nothing() {
     assert_eq!(everything.assert_ok()["scope"], "documents:read documents:write", "the default is all of the default resource");
 }
 
+/// A.TE-12
 #[tokio::test]
 async fn te_14_a_scope_that_is_malformed_unknown_or_too_much_is_refused() {
     let stack = stack_with_ada().await;
@@ -56,6 +57,9 @@ async fn te_14_a_scope_that_is_malformed_unknown_or_too_much_is_refused() {
     ] {
         stack.client().scope(scope).password("ada", PASSWORD).await.assert_oauth_error(400, "invalid_scope");
     }
+    let masses = (0..10_000).map(|number| format!("s{number}")).collect::<Vec<_>>().join(" ");
+    stack.client().scope(&masses).password("ada", PASSWORD).await.assert_oauth_error(413, "invalid_request");
+    stack.client().scope("documents:read\0").password("ada", PASSWORD).await.assert_oauth_error(400, "invalid_request");
     narrow.clone().scope("documents:write").password("ada", PASSWORD).await.assert_oauth_error(400, "invalid_scope");
     narrow.password("ada", PASSWORD).await.assert_oauth_error(400, "invalid_scope");
 }

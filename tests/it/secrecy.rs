@@ -38,6 +38,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
+/// A.TE-02, A.CA-06, A.AK-03, A.RR-15
 #[tokio::test]
 async fn pg_03_no_log_holds_a_secret() {
     let log = Log::default();

@@ -101,6 +101,7 @@ async fn a_rr_18_a_session_without_refresh_token_ends_too() {
     stack.await_refusal(&token).await;
 }
 
+/// A.JV-28
 #[tokio::test]
 async fn a_rr_09_a_disabled_user_has_nothing_left_and_gets_nothing_back() {
     let stack = stack_with_ada().await;

@@ -1,9 +1,19 @@
 //! What a service refuses to start with: it says why, and leaves everything as it was.
 
-use std::sync::Arc;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    sync::Arc,
+    time::Duration,
+};
 
 use auth_service::Sealer;
-use tests::{AuthHome, PASSWORD, ResourceHome, Stack, TestDatabase};
+use rsa::{RsaPrivateKey, pkcs1::EncodeRsaPrivateKey, rand_core::OsRng};
+use tests::{AuthHome, AuthProgram, PASSWORD, ResourceHome, Stack, TestDatabase};
+use tokio::time::timeout;
+
+/// How long a program may take to find out that it cannot start; it only ends a test that would wait for ever.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Thirty-two bytes in base64 that were never anybody's master key.
 const OTHER_MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -50,6 +60,7 @@ async fn an_issuer_that_changed_is_refused() {
     assert_as_before(&home, &issuer).await;
 }
 
+/// A.FA-10
 #[tokio::test]
 async fn a_key_that_another_master_key_sealed_is_refused_and_never_replaced() {
     let (home, issuer) = lived_in().await;
@@ -66,6 +77,7 @@ async fn a_key_that_another_master_key_sealed_is_refused_and_never_replaced() {
     assert_eq!(home.signing_key().await.id(), key);
 }
 
+/// A.FA-10
 #[tokio::test]
 async fn a_sealed_key_that_was_cut_or_altered_is_refused_and_never_replaced() {
     let (home, issuer) = lived_in().await;
@@ -88,6 +100,7 @@ async fn a_sealed_key_that_was_cut_or_altered_is_refused_and_never_replaced() {
     assert_eq!(home.signing_key().await.id(), key);
 }
 
+/// A.FA-10
 #[tokio::test]
 async fn a_sealed_key_that_is_missing_or_no_key_is_refused() {
     let (home, issuer) = lived_in().await;
@@ -110,6 +123,46 @@ async fn a_sealed_key_that_is_missing_or_no_key_is_refused() {
     assert_as_before(&home, &issuer).await;
 }
 
+/// A.FA-10
+#[tokio::test]
+async fn a_key_of_another_pair_or_too_short_is_refused_and_never_replaced() {
+    let (home, issuer) = lived_in().await;
+    let key = home.signing_key().await.id();
+    let row = home.database().row("SELECT sealed FROM signing_key").await;
+    let kept: Vec<u8> = row.try_get("", "sealed").expect("bytes");
+    let sealer = Sealer::keep_in(&home.directory().join("master.key")).expect("it is there");
+
+    for bits in [2048, 1024] {
+        let other = RsaPrivateKey::new(&mut OsRng, bits).expect("a pair of this size can be made");
+        let other = other.to_pkcs1_der().expect("it can be encoded");
+        seal(home.database(), sealer.seal(other.as_bytes(), &key)).await;
+        let issuer = issuer.clone();
+        assert_refused(&home, |config| config.issuer = Some(issuer), &[&key]).await;
+    }
+
+    seal(home.database(), kept).await;
+    assert_as_before(&home, &issuer).await;
+}
+
+/// A.FA-10
+#[tokio::test]
+async fn a_file_of_the_master_key_that_is_damaged_is_refused_and_never_replaced() {
+    let (home, _) = lived_in().await;
+    let file = home.directory().join("master.key");
+    let kept = fs::read(&file).expect("it is there");
+    let pem = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_vec();
+
+    for damaged in [Vec::new(), kept[..kept.len() / 2].to_vec(), vec![0; kept.len()], pem, vec![0xff; 32]] {
+        fs::write(&file, &damaged).expect("it can be written");
+        let refused = auth_service::Config::development(home.directory());
+        let message = format!("{:#}", refused.err().expect("no settings come of it"));
+        assert!(message.contains("master.key"), "{message}");
+        let kept = String::from_utf8_lossy(&kept);
+        assert!(!message.contains(&*kept) && !message.contains(&kept[..20]), "no byte of a key is told: {message}");
+        assert_eq!(fs::read(&file).expect("it is there"), damaged, "nothing is written over it");
+    }
+}
+
 async fn seal(database: &TestDatabase, sealed: Vec<u8>) {
     database.run("UPDATE signing_key SET sealed = $1", [sealed.into()]).await;
 }
@@ -119,6 +172,7 @@ async fn migrate_beyond(database: &TestDatabase) {
     database.run("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_of_the_future', 0)", []).await;
 }
 
+/// A.FA-11
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused() {
     let (home, issuer) = lived_in().await;
@@ -131,6 +185,7 @@ async fn a_database_of_a_newer_version_is_refused() {
     assert_as_before(&home, &issuer).await;
 }
 
+/// A.FA-11
 #[tokio::test]
 async fn a_documents_database_of_a_newer_version_is_refused() {
     let home = ResourceHome::new().await;
@@ -145,6 +200,7 @@ async fn a_documents_database_of_a_newer_version_is_refused() {
     assert_eq!(home.database().dump().await, before);
 }
 
+/// A.FA-11
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -158,6 +214,87 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 
     assert!(auth.is_err() && resource.is_err());
     assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "this is no database".repeat(1000));
+}
+
+/// A.FA-11
+#[tokio::test]
+async fn an_embedded_database_that_was_overwritten_is_refused_and_left_alone() {
+    let home = AuthHome::embedded();
+    home.start(|_| {}).await.expect("it starts").stop().await;
+    let file = home.directory().join("test.db");
+    let mut bytes = fs::read(&file).expect("it is there");
+    // Behind the header, which alone would still pass for a database.
+    bytes[100..8192].fill(0xa5);
+    fs::write(&file, &bytes).expect("it can be written");
+
+    let Err(error) = home.start(|_| {}).await else { panic!("it starts, but must not") };
+
+    assert!(format!("{error:#}").contains("database"), "{error:#}");
+    assert_eq!(fs::read(&file).expect("it is there"), bytes);
+}
+
+/// A.FA-11
+#[tokio::test]
+async fn a_migration_that_was_made_by_half_is_refused() {
+    let (home, issuer) = lived_in().await;
+    let rows = home.database().rows("SELECT version FROM seaql_migrations ORDER BY version").await;
+    let last: String = rows.last().and_then(|row| row.try_get("", "version").ok()).expect("there are migrations");
+    // Its tables are there, and it does not say that it was here.
+    home.database().run("DELETE FROM seaql_migrations WHERE version = $1", [last.as_str().into()]).await;
+
+    let name = issuer.clone();
+    assert_refused(&home, |config| config.issuer = Some(name), &["could not be migrated"]).await;
+
+    let again = "INSERT INTO seaql_migrations (version, applied_at) VALUES ($1, 0)";
+    home.database().run(again, [last.into()]).await;
+    assert_as_before(&home, &issuer).await;
+}
+
+/// A.FA-18
+#[tokio::test]
+async fn settings_that_are_not_safe_end_the_program_with_the_name_of_each() {
+    const PRODUCTION: (&str, &str) = ("AUTH_PROFILE", "production");
+    let keys = ("AUTH_MASTER_KEYS", OTHER_MASTER_KEY);
+    let public = ("AUTH_ISSUER", "https://login.example");
+
+    for (settings, named) in [
+        (&[PRODUCTION, keys][..], "AUTH_ISSUER"),
+        (&[PRODUCTION, keys, ("AUTH_ISSUER", "http://login.example")], "AUTH_ISSUER"),
+        (&[PRODUCTION, public], "AUTH_MASTER_KEYS"),
+        (&[PRODUCTION, public, ("AUTH_MASTER_KEYS", "too short")], "AUTH_MASTER_KEYS"),
+        (&[("AUTH_ISSUER", "https://login.example")], "AUTH_PROFILE"),
+        (&[("AUTH_PROFIL", "production")], "AUTH_PROFIL"),
+        (&[("AUTH_BOOTSTRAP_ADMIN_PASSWORD", "passwordpassword")], "admin"),
+    ] {
+        let mut program = AuthProgram::new(env!("CARGO_BIN_EXE_command-line")).await;
+        for (name, value) in settings {
+            program = program.setting(name, value);
+        }
+        let ended = timeout(PATIENCE, program.run(&["serve"], "")).await.expect("it does not start");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success() && said.contains(named), "{settings:?}: {said}");
+        assert!(!said.contains(OTHER_MASTER_KEY) && !said.contains("passwordpassword"), "{said}");
+    }
+}
+
+/// A.FA-10
+#[tokio::test]
+async fn a_master_key_that_others_may_read_is_told_of_and_one_that_cannot_be_read_stops_everything() {
+    let (home, _) = lived_in().await;
+    let file = home.directory().join("master.key");
+    let kept = fs::read(&file).expect("it is there");
+
+    // Even root cannot read a directory as a file.
+    fs::remove_file(&file).expect("it can be removed");
+    fs::create_dir(&file).expect("a directory can be made");
+    let message = auth_service::Config::development(home.directory()).err().expect("no settings come of it").to_string();
+    assert!(message.contains("master.key"), "{message}");
+    fs::remove_dir(&file).expect("it can be removed");
+
+    fs::write(&file, kept).expect("it can be written");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("its mode can be changed");
+    let refused = auth_service::Config::development(home.directory()).err().expect("no settings come of it").to_string();
+    assert!(refused.contains("master.key") && refused.contains("600"), "{refused}");
 }
 
 #[tokio::test]

@@ -184,6 +184,7 @@ async fn only_what_was_revoked_is_marked() {
     assert_eq!(marked, [&first, &second].map(|tokens| place_of(&tokens.access).0).into(), "{other:?}");
 }
 
+/// A.JV-28
 #[tokio::test]
 async fn after_a_revocation_the_access_token_is_refused_without_anybody_asking_about_it() {
     let stack = stack_with_ada().await;

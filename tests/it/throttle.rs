@@ -286,6 +286,7 @@ async fn a_rl_08_names_are_not_kept_and_guesses_that_are_not_looked_at_leave_not
     }
 }
 
+/// A.UM-06
 #[tokio::test]
 async fn a_rl_09_there_is_one_count_for_every_way_to_show_a_password() {
     let stack = counting_stack().await;

@@ -17,6 +17,7 @@ async fn stack_with_ada() -> Stack {
     stack
 }
 
+/// A.TE-01
 #[tokio::test]
 async fn te_01_only_post_is_answered() {
     let stack = stack_with_ada().await;
@@ -32,6 +33,7 @@ async fn te_01_only_post_is_answered() {
     assert_eq!((head.header("allow"), head.text()), (Some("POST"), ""));
 }
 
+/// A.TE-03
 #[tokio::test]
 async fn te_01_the_body_is_a_form_in_utf_8() {
     let stack = stack_with_ada().await;
@@ -68,6 +70,7 @@ async fn te_01_the_body_is_a_form_in_utf_8() {
     post().form_text("").send().await.assert_oauth_error(400, "invalid_request");
 }
 
+/// A.TE-02, A.TE-04
 #[tokio::test]
 async fn te_02_parameters_in_the_query_are_ignored_and_credentials_there_do_not_count() {
     let stack = stack_with_ada().await;
@@ -86,6 +89,7 @@ async fn te_02_parameters_in_the_query_are_ignored_and_credentials_there_do_not_
     post("scope=documents:write&username=admin").form_text(good_grant()).send().await.assert_tokens();
 }
 
+/// A.TE-05, A.TE-06
 #[tokio::test]
 async fn te_03_unknown_parameters_are_ignored_and_change_nothing() {
     let stack = stack_with_ada().await;
@@ -101,6 +105,7 @@ async fn te_03_unknown_parameters_are_ignored_and_change_nothing() {
     assert!(padded.claims["exp"].as_i64() < Some(9_999_999_999));
 }
 
+/// A.TE-05
 #[tokio::test]
 async fn te_03_an_empty_parameter_is_an_omitted_one() {
     let stack = stack_with_ada().await;
@@ -118,6 +123,7 @@ async fn te_03_an_empty_parameter_is_an_omitted_one() {
     }
 }
 
+/// A.TE-04
 #[tokio::test]
 async fn te_03_a_repeated_parameter_is_an_invalid_request() {
     let stack = stack_with_ada().await;
@@ -129,6 +135,7 @@ async fn te_03_a_repeated_parameter_is_an_invalid_request() {
         "%67rant_type=password",
         "username=ada",
         "username=admin",
+        "password=correct+horse+battery+staple",
         "password=another",
         "client_id=first-party",
         "client_id=other",
@@ -145,6 +152,7 @@ async fn te_03_a_repeated_parameter_is_an_invalid_request() {
     post(twice).send().await.assert_oauth_error(400, "invalid_target");
 }
 
+/// A.TE-07
 #[tokio::test]
 async fn te_04_a_grant_type_that_does_not_exist_is_unsupported() {
     let stack = stack_with_ada().await;
@@ -164,11 +172,21 @@ async fn te_04_a_grant_type_that_does_not_exist_is_unsupported() {
     }
     let missing = client.request(&[("username", "ada"), ("password", PASSWORD)]).send().await;
     missing.assert_oauth_error(400, "invalid_request");
+    for (grant_type, status, code) in [
+        ("canary".repeat(1000), 400, "unsupported_grant_type"),
+        ("canary".repeat(11_000), 413, "invalid_request"),
+        ("password\0canary".to_owned(), 400, "invalid_request"),
+    ] {
+        let answer = client.request(&[("grant_type", &grant_type), ("username", "ada"), ("password", PASSWORD)]).send().await;
+        answer.assert_oauth_error(status, code).assert_no_echo("canary");
+    }
 }
 
+/// A.TE-08
 #[tokio::test]
 async fn te_04_a_grant_that_the_client_may_not_use_is_unauthorized() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().auth(|config| config.login_throttle = true).start().await;
+    stack.user("ada", &["reader"]).await;
     let batch = stack.new_client("batch", ClientKind::Confidential, &["client_credentials"], "documents:read");
     let fresh = stack.new_client("fresh", ClientKind::Public, &[], "documents:read");
 
@@ -177,6 +195,9 @@ async fn te_04_a_grant_that_the_client_may_not_use_is_unauthorized() {
         // Nor does the answer tell whether the password would have been right.
         client.password("ada", "wrong").await.assert_oauth_error(400, "unauthorized_client");
     }
+    let database = stack.auth_home().database();
+    assert!(database.rows("SELECT * FROM login_attempt").await.is_empty(), "no guess was made");
+    assert_eq!(stack.recorded("login", "refused", Some("wrong_password")).await, 0, "no password was looked at");
 }
 
 #[tokio::test]
@@ -196,6 +217,7 @@ async fn te_04_the_strict_profile_has_no_password_grant() {
     answer.assert_oauth_error(400, "unsupported_grant_type");
 }
 
+/// A.TE-20
 #[tokio::test]
 async fn te_05_an_error_never_repeats_what_was_sent() {
     let stack = stack_with_ada().await;
@@ -226,6 +248,7 @@ async fn te_05_an_error_never_repeats_what_was_sent() {
     }
 }
 
+/// A.TE-15
 #[tokio::test]
 async fn te_06_tokens_come_with_type_lifetime_and_scope() {
     let stack = stack_with_ada().await;
@@ -245,6 +268,7 @@ async fn te_06_tokens_come_with_type_lifetime_and_scope() {
     assert_eq!(body["expires_in"], 600);
 }
 
+/// A.TE-15
 #[tokio::test]
 async fn te_07_nothing_the_endpoint_answers_is_ever_stored() {
     let stack = stack_with_ada().await;

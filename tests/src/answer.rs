@@ -1,16 +1,26 @@
 //! What came back: kept whole, so that every part of it can be asserted.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::challenge::{Challenge, is_plain};
+use crate::{
+    challenge::{Challenge, is_plain},
+    watch,
+};
 
 /// A complete HTTP answer.
+///
+/// A server's error that nobody expects fails the test: one whose status is never looked at, until the answer is dropped.
 pub struct Answer {
     request: String,
     status: u16,
+    is_looked_at: AtomicBool,
     headers: HeaderMap,
     body: Vec<u8>,
 }
@@ -18,12 +28,16 @@ pub struct Answer {
 impl Answer {
     pub(crate) async fn read(request: String, response: reqwest::Response) -> reqwest::Result<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.bytes().await?.into();
-        Ok(Self { request, status, headers, body })
+        let body: Vec<u8> = response.bytes().await?.into();
+        let answer = Self { request, status, is_looked_at: AtomicBool::new(false), headers, body };
+        let secret = watch::never_in(&String::from_utf8_lossy(&answer.body));
+        assert_eq!(secret, None, "a secret comes back:\n{answer}");
+        Ok(answer)
     }
 
     /// The status code.
-    pub const fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
+        self.is_looked_at.store(true, Ordering::Relaxed);
         self.status
     }
 
@@ -67,7 +81,7 @@ impl Answer {
     /// Expects this status.
     #[track_caller]
     pub fn assert_status(&self, status: u16) -> &Self {
-        assert_eq!(self.status, status, "\n{self}");
+        assert_eq!(self.status(), status, "\n{self}");
         self
     }
 
@@ -185,6 +199,14 @@ impl Answer {
         let is_echoed = values.chain([&*self.body]).any(|bytes| String::from_utf8_lossy(bytes).contains(text));
         assert!(!is_echoed, "`{text}` comes back:\n{self}");
         self
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // 501 is what a method deserves that nobody knows.
+        let is_missed = self.status >= 500 && self.status != 501 && !self.is_looked_at.load(Ordering::Relaxed);
+        assert!(!is_missed || thread::panicking(), "a server's error that nobody expected:\n{self}");
     }
 }
 

@@ -64,7 +64,16 @@ impl AuthProgram {
 
     /// Starts it, and waits until it is ready.
     pub async fn serve(&self) -> AuthProcess {
-        let child = self.command().arg("serve").stdout(Stdio::null()).spawn().expect("the program can be started");
+        self.ready(self.command().arg("serve").stdout(Stdio::null())).await
+    }
+
+    /// The same, with a log that goes into a pipe which nobody reads and is full before long.
+    pub async fn serve_unheard(&self) -> AuthProcess {
+        self.ready(self.command().arg("serve").stdout(Stdio::null()).stderr(Stdio::piped())).await
+    }
+
+    async fn ready(&self, command: &mut Command) -> AuthProcess {
+        let child = command.spawn().expect("the program can be started");
         let http = Http::at(format!("http://localhost:{}", self.address.port()));
         let mut process = AuthProcess { child, http };
         timeout(PATIENCE, process.ready()).await.expect("it becomes ready");
@@ -116,6 +125,11 @@ impl AuthProcess {
     /// A client application of it: the one that every development server knows.
     pub fn client(&self) -> OAuthClient {
         OAuthClient::first_party(self.http.clone())
+    }
+
+    /// Its number among the processes.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// Kills it on the spot, as `kill -9` does.

@@ -4,9 +4,10 @@
 //! [`ResourceHome`] is what either leaves behind between two starts. An [`OAuthClient`] is what an application would
 //! write, [`Http`] what it stands on, and an [`Answer`] what comes back, with everything in it that can be asserted.
 //! [`jwt`] signs whatever a test wants to be signed, and a [`MockIssuer`] publishes the keys for it; [`conformance`] drives
-//! anybody's API with all that a resource server has to refuse.
+//! anybody's API with all that a resource server has to refuse; [`attacks`] counts how much of the attack catalogue holds.
 
 mod answer;
+pub mod attacks;
 mod auth_process;
 mod auth_server;
 mod challenge;
@@ -22,6 +23,7 @@ pub mod rows;
 mod running;
 mod stack;
 mod tokens;
+mod watch;
 pub mod wire;
 
 pub use self::{

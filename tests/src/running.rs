@@ -2,6 +2,8 @@
 
 use tokio::{sync::oneshot, task::JoinHandle};
 
+use crate::watch;
+
 /// A service in a task of its own.
 pub(crate) struct Running {
     stop: Option<oneshot::Sender<()>>,
@@ -14,6 +16,7 @@ impl Running {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
+        watch::begin();
         let (stop, stopped) = oneshot::channel();
         Self { stop: Some(stop), task: tokio::spawn(run(Stop(stopped))) }
     }
@@ -31,6 +34,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
+        watch::end();
     }
 }
 

@@ -131,6 +131,7 @@ async fn every_operation_needs_its_scope() {
     }
 }
 
+/// A.AK-01
 #[tokio::test]
 async fn an_administrator_sees_everybodys_keys_in_pages_and_revokes_any() {
     let stack = stack_with_ada().await;

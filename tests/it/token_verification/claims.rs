@@ -5,6 +5,7 @@ use tests::jwt::Token;
 
 use super::Trial;
 
+/// A.JV-14
 #[tokio::test]
 async fn jv_03_the_issuer_is_compared_exactly() {
     let trial = Trial::start().await;
@@ -27,6 +28,7 @@ async fn jv_03_the_issuer_is_compared_exactly() {
     trial.refuses(&trial.token().without("iss")).await;
 }
 
+/// A.JV-13
 #[tokio::test]
 async fn jv_04_the_audience_names_this_resource_exactly() {
     let trial = Trial::start().await;
@@ -55,6 +57,7 @@ async fn jv_04_the_audience_names_this_resource_exactly() {
     trial.refuses(&trial.token().without("aud")).await;
 }
 
+/// A.JV-10, A.JV-11
 #[tokio::test]
 async fn jv_05_a_token_counts_between_its_dates_give_or_take_half_a_minute() {
     let trial = Trial::start().await;
@@ -111,6 +114,7 @@ async fn jv_11_a_token_that_is_bound_to_a_key_is_not_accepted_without_its_proof(
     }
 }
 
+/// A.JV-26
 #[tokio::test]
 async fn a_token_of_another_kind_signed_with_the_same_key_is_none() {
     let trial = Trial::start().await;

@@ -6,6 +6,7 @@ use tests::jwt;
 
 use super::Trial;
 
+/// A.JV-17
 #[tokio::test]
 async fn jv_09_a_token_longer_than_8_kib_is_not_looked_at() {
     let trial = Trial::start().await;
@@ -22,6 +23,7 @@ async fn jv_09_a_token_longer_than_8_kib_is_not_looked_at() {
     trial.refuses_text(&jwt::signed(trial.issuer.key(), &deep, "{}")).await;
 }
 
+/// A.JV-19, A.JV-20
 #[tokio::test]
 async fn jv_10_a_token_has_three_segments_of_strict_base64url() {
     let trial = Trial::start().await;
@@ -57,6 +59,7 @@ async fn jv_10_a_token_has_three_segments_of_strict_base64url() {
     trial.present(&json).await.assert_challenge(400, Some("invalid_request"));
 }
 
+/// A.JV-15
 #[tokio::test]
 async fn jv_10_a_repeated_member_is_an_ambiguity_and_refused() {
     let trial = Trial::start().await;
@@ -81,6 +84,7 @@ async fn jv_10_a_repeated_member_is_an_ambiguity_and_refused() {
     }
 }
 
+/// A.JV-21
 #[tokio::test]
 async fn jv_10_header_and_claims_are_objects_in_utf_8() {
     let trial = Trial::start().await;

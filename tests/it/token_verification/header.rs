@@ -7,6 +7,7 @@ use tests::jwt::{self, SigningKey};
 
 use super::Trial;
 
+/// A.JV-09
 #[tokio::test]
 async fn jv_01_only_an_access_token_is_one() {
     let trial = Trial::start().await;
@@ -34,6 +35,7 @@ async fn jv_01_only_an_access_token_is_one() {
     }
 }
 
+/// A.JV-04
 #[tokio::test]
 async fn jv_02_the_algorithm_is_the_keys_and_not_the_tokens() {
     let trial = Trial::start().await;
@@ -56,6 +58,7 @@ async fn jv_02_the_algorithm_is_the_keys_and_not_the_tokens() {
     }
 }
 
+/// A.JV-07, A.JK-12
 #[tokio::test]
 async fn jv_07_a_token_cannot_bring_its_own_key() {
     let trial = Trial::start().await;
@@ -86,6 +89,7 @@ async fn jv_07_an_extension_that_is_not_understood_is_fatal() {
     }
 }
 
+/// A.JV-06
 #[tokio::test]
 async fn jv_08_a_key_id_is_looked_up_in_memory_and_nowhere_else() {
     let trial = Trial::start().await;

@@ -14,6 +14,7 @@ use tests::jwt::{self, Token};
 
 use super::Trial;
 
+/// A.JV-03
 #[tokio::test]
 async fn jv_02_an_unsigned_token_is_worth_nothing() {
     let trial = Trial::start().await;
@@ -28,6 +29,7 @@ async fn jv_02_an_unsigned_token_is_worth_nothing() {
     }
 }
 
+/// A.JV-05
 #[tokio::test]
 async fn jv_02_a_public_key_is_no_shared_secret() {
     let trial = Trial::start().await;
@@ -49,6 +51,7 @@ async fn jv_02_a_public_key_is_no_shared_secret() {
     }
 }
 
+/// A.JV-02
 #[tokio::test]
 async fn jv_07_a_signature_that_was_touched_holds_no_more() {
     let trial = Trial::start().await;

@@ -14,6 +14,7 @@ use std::{
     str::FromStr,
 };
 
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Registry,
     layer::SubscriberExt,
@@ -24,6 +25,9 @@ use super::metrics::Metrics;
 use traces::Exporting;
 
 pub use traces::{Traces, collector, sampling_ratio};
+
+/// How many lines may wait for whoever reads the log. What comes while that many wait is lost, and nobody waits for it.
+const WAITING_LINES: usize = 16_384;
 
 /// What is logged when nobody says otherwise: ourselves, and what libraries warn of. Statements of SQL are not logged.
 pub const DEFAULT_FILTER: &str =
@@ -68,13 +72,17 @@ pub enum TelemetryError {
     Traces(#[source] reqwest::Error),
 }
 
-/// Logs and traces as they were set up.
+/// Logs and traces as they were set up. What is still to be logged is, when it is dropped.
 #[must_use = "the last spans are lost unless it is finished"]
-pub struct Telemetry(Option<Exporting>);
+pub struct Telemetry {
+    exporting: Option<Exporting>,
+    _writer: WorkerGuard,
+}
 
 /// Sends log lines that pass `filter` to standard error, and panics with them; sends traces where `traces` says, if it does.
 ///
-/// Standard output stays free for what a command prints. Exporting traces takes a runtime, the current one.
+/// Standard output stays free for what a command prints. A thread of its own writes the lines: were they written where they
+/// are made, a pipe that nobody reads would stop the whole service, a request at a time. Exporting traces takes a runtime, the current one.
 pub fn init(filter: &str, format: Format, traces: Option<Traces>) -> Result<Telemetry, TelemetryError> {
     let filter = EnvFilter::try_new(filter).map_err(TelemetryError::Filter)?;
     let is_terminal = io::stderr().is_terminal();
@@ -83,25 +91,26 @@ pub fn init(filter: &str, format: Format, traces: Option<Traces>) -> Result<Tele
         Format::Json => false,
         Format::Auto => is_terminal,
     };
-    let lines = if is_human { lines::human(filter, io::stderr, is_terminal) } else { lines::json(filter, io::stderr) };
+    let (stderr, writer) = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).finish(io::stderr());
+    let lines = if is_human { lines::human(filter, stderr, is_terminal) } else { lines::json(filter, stderr) };
     let (exporting, layer) = traces.map(traces::start).transpose().map_err(TelemetryError::Traces)?.unzip();
     let layers: Vec<_> = [Some(lines), layer].into_iter().flatten().collect();
     Registry::default().with(layers).try_init().map_err(TelemetryError::SetUp)?;
     std::panic::set_hook(Box::new(record_panic));
-    Ok(Telemetry(exporting))
+    Ok(Telemetry { exporting, _writer: writer })
 }
 
 impl Telemetry {
     /// Publishes what became of the spans.
     pub fn publish(&self, metrics: &Metrics) {
-        if let Some(exporting) = &self.0 {
+        if let Some(exporting) = &self.exporting {
             exporting.publish(metrics);
         }
     }
 
     /// Delivers what is left, for a few seconds at most.
     pub async fn finish(self) {
-        if let Some(exporting) = self.0 {
+        if let Some(exporting) = self.exporting {
             exporting.finish().await;
         }
     }

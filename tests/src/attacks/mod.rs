@@ -1,0 +1,25 @@
+//! The attack catalogue, and the count of how much of it holds.
+//!
+//! [`Catalogue`] is `docs/attacks.md`, a [`Row`] a line of it. A [`Proof`] is a test or a script that names rows; [`proofs`]
+//! finds all of them in the sources. [`Passed`] is what a run says of them, and [`Tally`] puts the three together.
+
+mod catalogue;
+mod passed;
+mod proof;
+mod row_id;
+mod tally;
+
+use std::path::{Path, PathBuf};
+
+pub use self::{
+    catalogue::{Catalogue, Row},
+    passed::Passed,
+    proof::{Proof, proofs},
+    row_id::RowId,
+    tally::Tally,
+};
+
+/// The root of the repository that this program was built from.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a crate of the workspace").to_owned()
+}
