@@ -1,9 +1,9 @@
 """Load on replicas behind nginx, with a ledger: what was acknowledged, what failed, and what of it is still there afterwards.
 
-usage: ledger.py AUTH RESOURCE USER PASSWORD SIGNAL     (deploy/profiles-check starts it)
+usage: ledger.py AUTHORITY AUTH RESOURCE USER PASSWORD SIGNAL     (deploy/profiles-check starts it)
 
 Eight sessions refresh, write and read. The file SIGNAL.ready appears once all of them are at work; five seconds after SIGNAL
-appeared they stop. SSL_CERT_FILE or CURL_CA_BUNDLE names the authority to trust. Nothing is tried twice.
+appeared they stop. AUTHORITY is the certificate of whom to trust. Nothing is tried twice.
 """
 
 import base64
@@ -19,9 +19,9 @@ import threading
 import time
 import urllib.parse
 
-AUTH, RESOURCE, USER, PASSWORD, SIGNAL = sys.argv[1:]
+AUTHORITY, AUTH, RESOURCE, USER, PASSWORD, SIGNAL = sys.argv[1:]
 SESSIONS, AFTER, PAUSE = 8, 5, 0.1
-TRUST = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or os.environ["CURL_CA_BUNDLE"])
+TRUST = ssl.create_default_context(cafile=AUTHORITY)
 
 counted = collections.Counter()
 failures = []
