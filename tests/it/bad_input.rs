@@ -1,7 +1,7 @@
 //! Requests that are no good, at every operation that takes JSON: an answer that says so, and a service that goes on.
 
 use serde_json::json;
-use tests::{PASSWORD, Stack};
+use tests::{PASSWORD, ResourceHome, Stack};
 
 /// A stack, and the access token of somebody who may write.
 async fn stack_and_token() -> (Stack, String) {
@@ -156,9 +156,16 @@ async fn what_looks_like_sql_is_text() {
     assert_eq!(page["documents"].as_array().map(Vec::len), Some(hostile.len()));
 }
 
+/// A.CH-15.
 #[tokio::test]
 async fn an_error_shows_nothing_of_the_inside() {
     let (stack, token) = stack_and_token().await;
+    let home = ResourceHome::new().await;
+    let lonely = home.start(stack.auth_url(), |config| {
+        config.issuer_connect_to = Some("127.0.0.1:1".to_owned());
+        config.id = Some(stack.resource().id().to_owned());
+    });
+    let lonely = lonely.await.expect("it starts without its issuer");
     let api = stack.api();
 
     for call in [
@@ -170,6 +177,11 @@ async fn an_error_shows_nothing_of_the_inside() {
         api.get("/canary"),
         api.request("PATCH", "/documents").bearer(&token),
         api.post("/documents").bearer(&token).body("text/canary", "canary"),
+        api.post("/documents").bearer(&token).body("application/json", "canary".repeat(1 << 16)),
+        api.get("/me").header("x-canary", "canary".repeat(1 << 12)),
+        lonely.http().get("/documents").bearer(&token),
+        stack.auth().http().post("/admin/users").bearer(&token).body("application/json", "canary"),
+        stack.auth().http().get("/admin/users/canary"),
     ] {
         let path = call.url();
         let answer = call.send().await;

@@ -1,8 +1,10 @@
 //! What every answer has in common, and what no request can do to a service (RFC 9110, RFC 9112).
 
 use serde_json::json;
-use tests::{Http, PASSWORD, Stack, wire};
+use shared::server::rate_limit::rules;
+use tests::{AuthHome, Http, PASSWORD, ResourceHome, Stack, wire};
 
+/// A.CH-05.
 #[tokio::test]
 async fn every_answer_carries_the_security_headers_and_no_banner() {
     let stack = Stack::start().await;
@@ -41,6 +43,30 @@ async fn every_answer_carries_the_security_headers_and_no_banner() {
     }
 }
 
+/// A.CH-05, where the service is in trouble or a client is too busy.
+#[tokio::test]
+async fn refusals_for_now_carry_them_too() {
+    let (auth_home, home) = (AuthHome::new().await, ResourceHome::new().await);
+    let limits = "ip /.well-known/ 1/hour, ip /oauth2/ 1/hour";
+    let auth = auth_home.start(|config| config.rate_limits = rules(limits).expect("these are rules"));
+    let auth = auth.await.expect("it starts");
+    let lonely = home.start("http://localhost:1", |_| {}).await.expect("it starts without its issuer");
+
+    for (call, status) in [
+        (auth.http().get("/.well-known/jwks.json"), 200),
+        (auth.http().get("/.well-known/jwks.json"), 429),
+        (auth.client().password_request("emil", "wrong"), 400),
+        (auth.client().password_request("emil", "wrong"), 429),
+        (lonely.http().get("/health/ready"), 503),
+    ] {
+        let answer = call.send().await;
+        answer.assert_status(status).assert_hardened();
+        let policy = answer.header("content-security-policy");
+        assert_eq!(policy, Some("default-src 'none'; frame-ancestors 'none'; base-uri 'none'"), "{answer}");
+        assert_eq!(answer.header("retry-after").is_some(), matches!(status, 429 | 503), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn no_two_requests_have_one_identifier() {
     let stack = Stack::start().await;
@@ -52,6 +78,7 @@ async fn no_two_requests_have_one_identifier() {
     second.assert_no_echo("mine");
 }
 
+/// A.CH-04.
 #[tokio::test]
 async fn a_method_that_cannot_be_used_is_refused() {
     let stack = Stack::start().await;
@@ -104,6 +131,7 @@ async fn head_is_get_without_its_body() {
     }
 }
 
+/// A.CH-10.
 #[tokio::test]
 async fn a_request_that_two_servers_would_read_differently_is_refused_and_nothing_behind_it_is_answered() {
     let stack = Stack::start().await;
@@ -124,6 +152,12 @@ async fn a_request_that_two_servers_would_read_differently_is_refused_and_nothin
         post("Content-Length : 0\r\n", hidden),
         post("X-Folded: a\r\n b\r\nContent-Length: 0\r\n", hidden),
         post("Transfer-Encoding: chunked\r\n", &format!("zz\r\n\r\n0\r\n\r\n{hidden}")),
+        // A chunk's extension whose line ends where some servers see an end and others do not; a length that overflows.
+        post("Transfer-Encoding: chunked\r\n", &format!("2;x\nyy\r\n0\r\n\r\n{hidden}")),
+        post("Transfer-Encoding: chunked\r\n", &format!("1;{}\r\nx\r\n0\r\n\r\n{hidden}", "x".repeat(64 * 1024))),
+        post("Transfer-Encoding: chunked\r\n", &format!("10000000000000001\r\nx\r\n0\r\n\r\n{hidden}")),
+        format!("GET /health/live HTTP/1.1\nHost: localhost\n\n{hidden}"),
+        format!("GET /health/live HTTP/1.1\r\nHost: localhost\r\n\n{hidden}"),
         format!("GET  /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n{hidden}"),
         format!("\0\r\n\r\n{hidden}"),
         "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}\u{3}\u{3}".to_owned(),
@@ -145,6 +179,7 @@ async fn a_request_names_one_host() {
     }
 }
 
+/// A.IF-08.
 #[tokio::test]
 async fn a_request_that_is_too_large_in_any_part_is_refused() {
     let stack = Stack::start().await;
@@ -168,6 +203,7 @@ async fn a_request_that_is_too_large_in_any_part_is_refused() {
     api.get("/me").bearer(&token).send().await.assert_ok();
 }
 
+/// A.IF-09.
 #[tokio::test]
 async fn a_path_leads_nowhere_but_where_it_says() {
     let stack = Stack::start().await;
@@ -201,6 +237,7 @@ async fn a_path_leads_nowhere_but_where_it_says() {
     }
 }
 
+/// A.CH-08.
 #[tokio::test]
 async fn nothing_of_a_request_ends_up_in_the_headers_of_its_answer() {
     let stack = Stack::start().await;
@@ -215,6 +252,7 @@ async fn nothing_of_a_request_ends_up_in_the_headers_of_its_answer() {
     }
 }
 
+/// A.IF-07.
 #[tokio::test]
 async fn a_compressed_body_is_refused_unread() {
     let stack = Stack::start().await;

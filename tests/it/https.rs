@@ -98,6 +98,7 @@ async fn a_certificate_that_cannot_be_used_stops_the_start_and_never_replaces_a_
     metadata(&auth, &client_trusting(certificate)).await.expect("the good one is in use");
 }
 
+/// A.CH-12.
 #[tokio::test]
 async fn te_13_a_ch_12_in_production_nothing_is_taken_in_the_clear() {
     let home = AuthHome::new().await;
@@ -136,6 +137,7 @@ async fn te_13_a_proxy_that_is_trusted_says_how_a_request_came_to_it() {
     login("https, http").send().await.assert_oauth_error(400, "invalid_request");
 }
 
+/// A.CH-12.
 #[tokio::test]
 async fn a_ch_12_the_api_takes_nothing_in_the_clear_either() {
     let home = ResourceHome::new().await;

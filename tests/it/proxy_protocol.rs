@@ -6,7 +6,7 @@ use auth_service::Config;
 use rcgen::generate_simple_self_signed;
 use reqwest::{Certificate, Client};
 use shared::server::{listener::ProxyProtocol, rate_limit::rules, tls::TlsFiles};
-use tests::{AuthHome, AuthServer, Http, PASSWORD, wire};
+use tests::{AuthHome, AuthProgram, AuthServer, Http, PASSWORD, wire};
 use tokio::{
     io::{AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -184,4 +184,14 @@ async fn where_https_is_demanded_the_proxy_says_whether_it_was() {
     assert_eq!(wire::status(&send(&auth, &header("203.0.113.9", &[]), KEYS).await), Some(403));
     let forged = KEYS.replace("Connection", "X-Forwarded-Proto: https\r\nConnection");
     assert_eq!(wire::status(&send(&auth, &header("203.0.113.9", &[]), &forged).await), Some(403));
+}
+
+#[tokio::test]
+async fn a_setting_by_which_nobody_is_believed_is_refused() {
+    for (setting, expected) in [("v2", "AUTH_TRUSTED_PROXIES"), ("v1", "v2 or off")] {
+        let program = AuthProgram::new(env!("CARGO_BIN_EXE_command-line")).await.setting("AUTH_PROXY_PROTOCOL", setting);
+        let output = program.run(&["serve"], "").await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("AUTH_PROXY_PROTOCOL") && said.contains(expected), "{said}");
+    }
 }

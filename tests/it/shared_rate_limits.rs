@@ -12,7 +12,7 @@ use std::{
 use auth_service::Config;
 use redis::AsyncCommands;
 use shared::server::rate_limit::{RedisUrl, rules};
-use tests::{Answer, AuthHome, AuthServer, Http, TestRedis, free_address};
+use tests::{Answer, AuthHome, AuthProgram, AuthServer, Http, TestRedis, free_address};
 use tokio::time::{sleep, timeout};
 
 /// How long it may take to notice that Redis is back; it only ends a test that would wait for ever.
@@ -142,11 +142,11 @@ async fn without_redis_a_replica_counts_by_itself_and_goes_back_when_it_returns(
         come(&auth, "192.0.2.1").await.assert_ok();
     }
 
-    for _ in 0..2 {
+    for outage in 1..=2 {
         installation.redis.close();
         // Nobody is refused because of it. Here nobody has come yet.
         for status in [200, 200, 429] {
-            assert_eq!(come(&auth, &format!("198.51.100.{}", lines.count("WARN"))).await.status(), status);
+            assert_eq!(come(&auth, &format!("198.51.100.{outage}")).await.status(), status);
             assert!(!metrics.is_shared().await);
         }
         installation.redis.open();
@@ -219,6 +219,21 @@ async fn redis_does_not_learn_who_comes_and_keeps_nothing_for_ever() {
         }
         let left: i64 = redis.pttl(&key).await.expect("it answers");
         assert!((1..=3_600_000).contains(&left), "{key} is there for {left} ms");
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_is_none_stops_the_start_and_is_not_repeated() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("redis-url");
+    std::fs::write(&file, "http://:canary@cache\n").expect("the file can be written");
+    let file = file.display().to_string();
+    for (name, value) in [("AUTH_REDIS_URL", "cache:canary"), ("AUTH_REDIS_URL_FILE", &*file)] {
+        let program = AuthProgram::new(env!("CARGO_BIN_EXE_command-line")).await.setting(name, value);
+        let output = program.run(&["serve"], "").await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("AUTH_REDIS_URL"), "{said}");
+        assert!(!said.contains("canary"), "{said}");
     }
 }
 

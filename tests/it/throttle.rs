@@ -79,6 +79,7 @@ async fn te_12_after_wrong_passwords_the_next_must_wait() {
     assert!(events.iter().all(|event| event.try_get::<String>("", "subject").is_ok()), "it says at whom");
 }
 
+/// A.RL-11.
 #[tokio::test]
 async fn a_rl_11_a_name_that_does_not_exist_is_counted_and_answered_like_one_that_does() {
     let stack = counting_stack().await;
@@ -103,6 +104,7 @@ async fn a_rl_11_a_name_that_does_not_exist_is_counted_and_answered_like_one_tha
     }
 }
 
+/// A.RL-02.
 #[tokio::test]
 async fn a_rl_02_fifty_right_passwords_at_once_are_fifty_logins() {
     let stack = counting_stack().await;
@@ -150,6 +152,7 @@ async fn however_many_guesses_come_at_once_a_hundred_are_looked_at() {
     assert!(failures(&lanes(&stack, "account").await[0]) <= 100);
 }
 
+/// A.RL-04.
 #[tokio::test]
 async fn a_rl_04_a_stranger_cannot_lock_an_owner_out() {
     let stack = counting_stack().await;
@@ -189,6 +192,7 @@ async fn a_network_is_familiar_to_an_account_at_a_client_for_thirty_days() {
     assert_throttled(&guess(&client, HOME, "ada", PASSWORD).await);
 }
 
+/// A.RL-05.
 #[tokio::test]
 async fn a_rl_05_one_password_for_many_names_is_stopped_by_network() {
     let stack = counting_stack().await;
@@ -209,6 +213,7 @@ async fn a_rl_05_one_password_for_many_names_is_stopped_by_network() {
     guess(&client, HOME, "ada", PASSWORD).await.assert_tokens();
 }
 
+/// A.RL-05.
 #[tokio::test]
 async fn a_rl_05_a_network_that_tries_fifteen_names_is_closed_for_a_day() {
     let stack = counting_stack().await;
@@ -242,6 +247,7 @@ async fn one_name_again_and_again_is_one_name() {
     guess(&client, ELSEWHERE, "ada", PASSWORD).await.assert_tokens();
 }
 
+/// A.RL-07.
 #[tokio::test]
 async fn a_rl_07_a_network_is_one_however_its_addresses_are_written() {
     let stack = counting_stack().await;
@@ -261,6 +267,7 @@ async fn a_rl_07_a_network_is_one_however_its_addresses_are_written() {
     }
 }
 
+/// A.RL-08.
 #[tokio::test]
 async fn a_rl_08_names_are_not_kept_and_guesses_that_are_not_looked_at_leave_nothing() {
     let stack = counting_stack().await;
@@ -286,7 +293,7 @@ async fn a_rl_08_names_are_not_kept_and_guesses_that_are_not_looked_at_leave_not
     }
 }
 
-/// A.UM-06
+/// A.RL-09, A.UM-06.
 #[tokio::test]
 async fn a_rl_09_there_is_one_count_for_every_way_to_show_a_password() {
     let stack = counting_stack().await;
@@ -310,6 +317,7 @@ async fn a_rl_09_there_is_one_count_for_every_way_to_show_a_password() {
     client.next_tokens(&session.refresh).await;
 }
 
+/// A.RL-09.
 #[tokio::test]
 async fn a_rl_09_a_password_that_must_be_changed_is_counted_with_the_others() {
     let stack = counting_stack().await;
@@ -324,6 +332,7 @@ async fn a_rl_09_a_password_that_must_be_changed_is_counted_with_the_others() {
     assert!(answer.header("retry-after").is_some_and(|wait| wait.parse::<u64>().is_ok_and(|wait| wait > 80_000)), "{answer}");
 }
 
+/// A.RL-10.
 #[tokio::test]
 async fn a_rl_10_an_attackers_own_login_takes_nothing_back() {
     let stack = counting_stack().await;
@@ -342,6 +351,7 @@ async fn a_rl_10_an_attackers_own_login_takes_nothing_back() {
     assert!((7..=9).contains(&source), "{source}: one less every six seconds, and not otherwise");
 }
 
+/// A.RL-12.
 #[tokio::test]
 async fn a_rl_12_a_restart_opens_nothing() {
     let home = AuthHome::new().await;
@@ -365,6 +375,7 @@ async fn a_rl_12_a_restart_opens_nothing() {
     guess(&auth.client(), ELSEWHERE, "admin", tests::ADMIN_PASSWORD).await.assert_tokens();
 }
 
+/// A.RL-12.
 #[tokio::test]
 async fn a_rl_12_replicas_count_together() {
     let home = AuthHome::new().await;
@@ -433,6 +444,7 @@ async fn an_operator_forgives_the_guesses_of_strangers() {
     stack.auth_home().database().row("SELECT id FROM audit_event WHERE action = 'user.unlock'").await;
 }
 
+/// A.RL-05: the alarm that moves.
 #[tokio::test]
 async fn a_rl_05_how_many_guesses_were_turned_away_is_a_metric() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port is free");

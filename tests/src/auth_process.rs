@@ -3,7 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
-    process::{Output, Stdio},
+    process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -127,9 +127,20 @@ impl AuthProcess {
         OAuthClient::first_party(self.http.clone())
     }
 
-    /// Its number among the processes.
+    /// The number that the system knows it by.
     pub fn id(&self) -> u32 {
-        self.child.id().expect("it runs")
+        self.child.id().expect("it has not ended")
+    }
+
+    /// Asks it to stop, as an orchestrator does.
+    pub async fn terminate(&self) {
+        let killed = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await;
+        assert!(killed.expect("there is a kill").success(), "it was running");
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("it was running")
     }
 
     /// Kills it on the spot, as `kill -9` does.

@@ -91,12 +91,12 @@ async fn carry(mut stream: TcpStream, upstream: String, mut way: watch::Receiver
         return;
     }
     let Ok(mut server) = TcpStream::connect(upstream).await else { return };
+    let mut until = way.clone();
     tokio::select! {
-        _ = copy_bidirectional(&mut stream, &mut server) => {}
-        _ = way.wait_for(|way| *way != Way::Open) => {
-            let _ = way.wait_for(|way| *way != Way::Stuck).await;
-        }
+        _ = copy_bidirectional(&mut stream, &mut server) => return,
+        _ = until.wait_for(|way| *way != Way::Open) => {}
     }
+    let _ = way.wait_for(|way| *way != Way::Stuck).await;
 }
 
 /// A port that is free now, on the loopback interface.

@@ -14,12 +14,17 @@ use crate::Http;
 /// How long a service is given to say more, or to close.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A connection of its own.
+pub async fn connect(http: &Http) -> TcpStream {
+    let url = Url::parse(http.base()).expect("a service has a URL");
+    let port = url.port_or_known_default().expect("a service has a port");
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("the service accepts")
+}
+
 /// Sends these bytes on a connection of their own, and returns all that comes back until the service closes it or has no
 /// more to say.
 pub async fn send(http: &Http, bytes: impl AsRef<[u8]>) -> String {
-    let url = Url::parse(http.base()).expect("a service has a URL");
-    let port = url.port_or_known_default().expect("a service has a port");
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("the service accepts");
+    let mut stream = connect(http).await;
     // A service that has heard enough may answer and close before everything is sent.
     let _ = timeout(PATIENCE, stream.write_all(bytes.as_ref())).await;
     let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);

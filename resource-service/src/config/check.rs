@@ -202,6 +202,21 @@ mod tests {
     }
 
     #[test]
+    fn the_proxy_protocol_needs_proxies() {
+        let refusal = check(&["--proxy-protocol", "v2"]).expect_err("nobody is believed");
+        assert!(refusal.contains("RESOURCE_TRUSTED_PROXIES"), "{refusal}");
+        let config = check(&["--proxy-protocol", "v2", "--trusted-proxies", "10.0.0.0/8"]).expect("they are named");
+        assert_eq!(config.proxy_protocol, ProxyProtocol::V2);
+    }
+
+    #[test]
+    fn the_url_of_redis_is_checked_and_not_repeated() {
+        assert!(check(&["--redis-url", "rediss://:s3cret@cache.example:6380"]).is_ok_and(|config| config.redis.is_some()));
+        let refusal = check(&["--redis-url", "http://:s3cret@cache"]).expect_err("it is none");
+        assert!(refusal.contains("RESOURCE_REDIS_URL") && !refusal.contains("s3cret"), "{refusal}");
+    }
+
+    #[test]
     fn a_public_development_server_is_refused() {
         assert!(check(&["--id", "https://api.example.com"]).is_err());
     }

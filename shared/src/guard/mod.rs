@@ -172,11 +172,8 @@ async fn admitted(guard: &Guard, request: &Request) -> poem::Result<Caller> {
     #[cfg(feature = "server")]
     {
         use crate::server::rate_limit::{Allowance, Client, Identity};
-        let who = Identity {
-            client: Some(Client::Proven(caller.client_id())),
-            subject: Some(caller.subject()),
-            key: caller.actor(),
-        };
+        let who =
+            Identity { client: Some(Client::Proven(caller.client_id())), subject: Some(caller.subject()), key: caller.actor() };
         Allowance::of(request).spend(who).await?;
     }
     Ok(caller)

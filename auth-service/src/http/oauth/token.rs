@@ -6,7 +6,11 @@ use poem_openapi::{
     payload::{Form, Json},
 };
 use serde::Deserialize;
-use shared::{access_token::TOKEN_TYPE_ACCESS_TOKEN, scope::Scope, server::{context::RequestContext, rate_limit::Allowance}};
+use shared::{
+    access_token::TOKEN_TYPE_ACCESS_TOKEN,
+    scope::Scope,
+    server::{context::RequestContext, rate_limit::Allowance},
+};
 use zeroize::Zeroizing;
 
 use super::{

@@ -199,6 +199,7 @@ async fn a_handlers_refusal_keeps_its_words_and_gets_the_request_id() {
     assert_eq!(answer.json()["detail"], "There is no such note.");
 }
 
+/// A.CH-15: 500.
 #[tokio::test]
 async fn a_failure_tells_nothing_of_its_cause() {
     for path in ["/notes/500", "/panic", "/leak"] {
@@ -250,6 +251,7 @@ async fn a_body_of_another_kind_is_415() {
     assert_eq!(send(gzip).await.response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
+/// A.IF-08.
 #[tokio::test]
 async fn every_part_of_a_request_has_its_limit() {
     let long_path = send(request(Method::GET, &format!("/{}", "a".repeat(4096))).finish()).await;
@@ -274,6 +276,7 @@ async fn every_part_of_a_request_has_its_limit() {
     assert_eq!(send(request(Method::GET, "/notes/%00").finish()).await.response.status(), StatusCode::BAD_REQUEST);
 }
 
+/// A.IF-06.
 #[tokio::test]
 async fn a_body_without_end_is_cut_at_its_cap_and_one_without_progress_at_its_deadline() {
     let endless = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'a'; 1024]));

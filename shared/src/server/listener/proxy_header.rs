@@ -157,7 +157,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_of_the_proxys_own_is_its_own() {
-        for bytes in [header(0x20, 0x00, &[]), header(0x20, 0x11, &V4), header(0x21, 0x00, b"??"), header(0x21, 0x31, &[7; 216])] {
+        for bytes in [header(0x20, 0x00, &[]), header(0x20, 0x11, &V4), header(0x21, 0x00, b"??"), header(0x21, 0x31, &[7; 216])]
+        {
             assert!(matches!(read_all(&bytes).await.0, Ok(Announced::Own)), "{bytes:?}");
         }
     }
@@ -178,7 +179,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_header_is_refused() {
-        for none in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n\0\r\nQUIT", b"PROXY TCP4 203.0.113.9 10.0.0.1 1 2\r\n", b"\r"] {
+        for none in
+            [&b""[..], b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n\0\r\nQUIT", b"PROXY TCP4 203.0.113.9 10.0.0.1 1 2\r\n", b"\r"]
+        {
             assert!(matches!(read_all(none).await.0, Err(Unannounced::Missing)), "{none:?}");
         }
         for malformed in [

@@ -153,6 +153,7 @@ async fn a_silent_connection_is_closed_and_a_half_head_is_told_why() {
     assert_eq!(server.exchange("PRI * HTTP/2.0\r\n").await, "", "half of the HTTP/2 preface");
 }
 
+/// A.LD-03: slow heads.
 #[tokio::test]
 async fn a_head_that_trickles_gains_no_time() {
     let server = Server::start().await;
@@ -195,6 +196,7 @@ async fn an_idle_connection_is_kept_for_a_while() {
     assert!(server.has_cut("idle"));
 }
 
+/// A.IF-06, A.LD-03: slow bodies.
 #[tokio::test]
 async fn a_slow_body_is_408_and_an_oversized_one_413_however_it_is_announced() {
     let server = Server::start().await;
@@ -212,6 +214,7 @@ async fn a_slow_body_is_408_and_an_oversized_one_413_however_it_is_announced() {
     assert_refused(&server.exchange(chunked).await, "413");
 }
 
+/// A.CH-10, A.IF-10.
 #[tokio::test]
 async fn what_is_not_http_is_answered_in_our_words() {
     let server = Server::start().await;
@@ -239,6 +242,7 @@ async fn what_is_not_http_is_answered_in_our_words() {
     assert!(long.starts_with("HTTP/1.1 414") || long.starts_with("HTTP/1.1 431"), "{long}");
 }
 
+/// A.CH-10.
 #[tokio::test]
 async fn what_can_be_read_in_two_ways_is_refused_and_what_follows_it_is_never_answered() {
     let server = Server::start().await;
@@ -278,6 +282,7 @@ async fn http2_is_spoken_to_who_begins_with_it() {
     assert_eq!(frame[3], 4, "a SETTINGS frame");
 }
 
+/// A.LD-10.
 #[tokio::test]
 async fn the_crowd_has_a_limit_and_the_idle_make_room() {
     let server = Server::start_with(ConnectionLimits { head: Duration::from_secs(5), ..limits() }).await;
@@ -299,6 +304,7 @@ async fn the_crowd_has_a_limit_and_the_idle_make_room() {
     assert!(server.has_cut("evicted"));
 }
 
+/// A.LD-03: slow readers.
 #[tokio::test]
 async fn an_answer_that_nobody_reads_does_not_hold_a_place() {
     let server = Server::start().await;
@@ -308,6 +314,7 @@ async fn an_answer_that_nobody_reads_does_not_hold_a_place() {
     assert!(server.has_cut("slow_reader"));
 }
 
+/// A.FA-12.
 #[tokio::test]
 async fn shutdown_finishes_what_is_in_flight_and_cuts_what_only_hangs() {
     let mut server = Server::start().await;
