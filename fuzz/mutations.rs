@@ -75,7 +75,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
 pub(crate) fn hold(target: &str, body: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target);
     let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut seeds: Vec<Vec<u8>> = files.map(|file| fs::read(file.unwrap().path()).unwrap()).collect();
+    let mut seeds: Vec<Vec<u8>> = files.map(|file| fs::read(file.expect("a file").path()).expect("a seed")).collect();
     seeds.sort();
     assert!(!seeds.is_empty(), "there is no seed in {}", folder.display());
     for seed in &seeds {
