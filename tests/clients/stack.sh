@@ -5,6 +5,9 @@
 #   stop_stack              stops what start_stack started, and nothing else
 #   tell_logs               prints what the services logged, for a run that failed
 #
+# What is wanted besides is said in the environment before:
+#   STACK_AUTH_METRICS, STACK_RESOURCE_METRICS    where to serve metrics, unless nowhere
+#   STACK_OTLP                                    where to export traces to, unless nowhere
 # What clients need to know is then in the environment:
 #   STACK_ISSUER, STACK_RESOURCE                  the two services' names, which are their addresses too
 #   STACK_PASSWORD                                of the users the-reader, the-editor and the-admin
@@ -45,10 +48,11 @@ PYTHON
   unset "${!AUTH_@}" "${!RESOURCE_@}"
   # Nobody here guesses: wrong passwords are shown on purpose, quicker than a person could, and must not slow the rest down.
   export AUTH_LOGIN_THROTTLE=off
-  export AUTH_LISTEN=127.0.0.1:${ports% *} AUTH_METRICS_LISTEN=off AUTH_DATA_DIR=$stack_directory/auth \
+  export AUTH_LISTEN=127.0.0.1:${ports% *} AUTH_METRICS_LISTEN=${STACK_AUTH_METRICS:-off} AUTH_DATA_DIR=$stack_directory/auth \
     AUTH_FIRST_RESOURCE=$STACK_RESOURCE
-  export RESOURCE_LISTEN=127.0.0.1:${ports#* } RESOURCE_METRICS_LISTEN=off RESOURCE_DATA_DIR=$stack_directory/resource \
+  export RESOURCE_LISTEN=127.0.0.1:${ports#* } RESOURCE_METRICS_LISTEN=${STACK_RESOURCE_METRICS:-off} RESOURCE_DATA_DIR=$stack_directory/resource \
     RESOURCE_ISSUER=$STACK_ISSUER
+  if [ -n "${STACK_OTLP:-}" ]; then export AUTH_OTLP_ENDPOINT=$STACK_OTLP RESOURCE_OTLP_ENDPOINT=$STACK_OTLP; fi
   # Whatever proxy the world is reached through, these two are here.
   export NO_PROXY=localhost,127.0.0.1 no_proxy=localhost,127.0.0.1
 
