@@ -63,6 +63,18 @@ impl Metrics {
         }
     }
 
+    /// Waits until a series is there and this holds of it.
+    async fn until(&self, series: &str, holds: impl Fn(f64) -> bool) {
+        let held = async {
+            while !self.value(series).await.is_some_and(&holds) {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if timeout(PATIENCE, held).await.is_err() {
+            panic!("{series}:\n{}", self.text().await);
+        }
+    }
+
     /// Whether a counter stands at this number.
     async fn counts(&self, series: &str, number: u32) {
         let value = self.number(series).await;
@@ -144,20 +156,10 @@ async fn the_signing_keys_tell_how_old_they_are() {
     let rotate = stack.auth().http().post("/admin/signing-keys/rotate").bearer(&token).json(&json!({"now": false}));
     rotate.send().await.assert_ok();
 
-    let announced = async {
-        while auth.value(r#"signing_key_age_seconds{state="announced"}"#).await.is_none() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, announced).await.expect("the key is seen");
+    auth.until(r#"signing_key_age_seconds{state="announced"}"#, |_| true).await;
     auth.counts(r#"signing_keys{state="announced"}"#, 1).await;
     stack.auth_home().database().run("UPDATE signing_key SET sign_from = sign_from - 1000000 WHERE slot = 1", []).await;
-    let aged = async {
-        while auth.number(r#"signing_key_age_seconds{state="active"}"#).await < 1_000_000.0 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, aged).await.expect("its age is seen");
+    auth.until(r#"signing_key_age_seconds{state="active"}"#, |age| age >= 1_000_000.0).await;
 }
 
 #[tokio::test]
@@ -183,7 +185,7 @@ async fn credentials_that_are_refused_are_counted_by_reason() {
     assert!(resource.number(r#"jwks_refresh_total{result="success"}"#).await >= 1.0);
     assert!(resource.number("jwks_age_seconds").await < 3600.0);
     assert!(resource.number("status_list_age_seconds").await < 300.0);
-    assert!(resource.number(r#"revocations_refresh_total{result="success"}"#).await >= 1.0);
+    resource.until(r#"revocations_refresh_total{result="success"}"#, |rounds| rounds >= 1.0).await;
 }
 
 #[tokio::test]
@@ -194,12 +196,7 @@ async fn an_issuer_that_is_away_can_be_seen() {
     let _service = home.start(&nobody, |config| config.metrics_listen = Some(address)).await.expect("it does not wait for it");
     let resource = Metrics::at(address);
 
-    let failed = async {
-        while resource.number(r#"jwks_refresh_total{result="failure"}"#).await < 1.0 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, failed).await.expect("it is asked");
+    resource.until(r#"jwks_refresh_total{result="failure"}"#, |attempts| attempts >= 1.0).await;
 
     resource.counts("jwks_usable", 0).await;
     resource.counts(r#"jwks_refresh_total{result="success"}"#, 0).await;
@@ -222,7 +219,8 @@ async fn pools_slots_and_the_process_tell_how_much_they_have() {
         let pools: Vec<_> = text.lines().filter(|line| line.starts_with("database_pool_connections_max{")).collect();
         assert!(!pools.is_empty() && pools.len() <= 2, "{text}");
         assert!(text.contains(&format!("build_info{{service=\"{service}\",version=\"")), "{text}");
-        for name in ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"]
+        for name in
+            ["process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"]
         {
             assert!(metrics.number(name).await > 0.0, "{name}");
         }
