@@ -2,7 +2,8 @@
 //!
 //! In the order a request travels: [`App`] binds and mounts (`app.rs`), `http` lists every endpoint and turns a bearer
 //! token into a caller, `document` decides who may do what and does it, `store` keeps it. [`Config`] is everything the
-//! service needs to know before it starts; `health` tells whether it can serve, `metrics` how it stands with its issuer; `command` is its command line.
+//! service needs to know before it starts; `health` tells whether it can serve, `metrics` how it stands with its issuer;
+//! `command` is its command line.
 
 mod app;
 mod command;

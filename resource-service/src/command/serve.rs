@@ -9,7 +9,8 @@ use crate::{App, Profile, config::Settings};
 pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let log = settings.log.clone();
     let config = settings.check()?;
-    let telemetry = telemetry::init(&log, telemetry::Format::Auto, config.traces.clone()).context("RESOURCE_LOG")?;
+    let telemetry = telemetry::init(&log, telemetry::Format::Auto, config.traces.clone())
+        .context("RESOURCE_LOG or RESOURCE_OTLP_ENDPOINT")?;
     let (profile, issuer, has_docs) = (config.profile, config.issuer.clone(), config.docs);
     // A start that waits for its database can be stopped like a service that runs.
     let mut shutdown = std::pin::pin!(shutdown::requested());
