@@ -146,10 +146,9 @@ impl App {
             issuer: issuer_name,
             profile: config.profile,
             docs: config.docs,
-            deadline: deadline(&config),
         };
         let published = Arc::clone(&domain.metadata);
-        let routes = http::routes(&domain, health(&store));
+        let routes = http::routes(&domain, health(&store), deadline(&config));
         let origins = AllowedOrigins::new([], config.profile == Profile::Development);
         let upkeep = Upkeep {
             store: store.clone(),

@@ -30,6 +30,7 @@ mod signing_key;
 mod store;
 mod throttle;
 mod token;
+mod transfer;
 mod upkeep;
 
 use self::store::StoreError;

@@ -4,7 +4,8 @@
 //! [`ResourceHome`] is what either leaves behind between two starts. An [`OAuthClient`] is what an application would
 //! write, [`Http`] what it stands on, and an [`Answer`] what comes back, with everything in it that can be asserted.
 //! [`jwt`] signs whatever a test wants to be signed, and a [`MockIssuer`] publishes the keys for it; [`conformance`] drives
-//! anybody's API with all that a resource server has to refuse.
+//! anybody's API with all that a resource server has to refuse. A [`PostgresqlServer`] of its own and a [`Relay`] are there to
+//! be broken, while [`load`] keeps a ledger.
 
 mod answer;
 mod auth_process;
@@ -14,8 +15,11 @@ pub mod conformance;
 mod database;
 mod http;
 pub mod jwt;
+pub mod load;
 mod mock_issuer;
 mod oauth_client;
+mod postgresql;
+mod relay;
 mod resource_server;
 pub mod rows;
 mod running;
@@ -32,6 +36,8 @@ pub use self::{
     http::{Call, Http},
     mock_issuer::{MockIssuer, Reply},
     oauth_client::OAuthClient,
+    postgresql::{PostgresqlServer, Stop, write_private},
+    relay::{Relay, Weather},
     resource_server::{ResourceHome, ResourceServer},
     stack::{Builder, PEOPLE, Stack},
     tokens::Tokens,
