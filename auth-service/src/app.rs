@@ -150,11 +150,10 @@ impl App {
             issuer: issuer_name,
             profile: config.profile,
             docs: config.docs,
-            deadline: deadline(&config),
         };
         publish(&domain, &hashing, &throttle, rotator.lifecycle, &metrics);
         let published = Arc::clone(&domain.metadata);
-        let routes = http::routes(&domain, health(&store));
+        let routes = http::routes(&domain, health(&store), deadline(&config));
         let origins = AllowedOrigins::new([], config.profile == Profile::Development);
         let upkeep = Upkeep {
             store: store.clone(),

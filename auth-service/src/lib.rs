@@ -35,6 +35,7 @@ mod signing_key;
 mod store;
 mod throttle;
 mod token;
+mod transfer;
 mod upkeep;
 
 use self::store::StoreError;

@@ -58,7 +58,7 @@ async fn under_load_every_request_that_was_taken_is_answered_and_the_program_end
     let stop = async {
         sleep(Duration::from_secs(1)).await;
         is_stopping.store(true, Ordering::SeqCst);
-        auth.terminate().await;
+        auth.ask_to_stop().await;
     };
     let (answered, ()) = tokio::join!(load, stop);
 

@@ -7,6 +7,7 @@
 //! kind: keys change under load, and no valid token may be refused.
 
 mod client;
+mod faults;
 mod pin;
 mod raw;
 mod report;
@@ -20,7 +21,8 @@ use anyhow::{Context, bail};
 
 use self::{report::Report, services::Services};
 
-const USAGE: &str = "usage: load [--seconds N] [--only NAME] [--markdown FILE] | load rotations [--count N]";
+const USAGE: &str = "usage: load [--seconds N] [--only NAME] [--markdown FILE] | load rotations [--count N] | load faults [--cycles N] \
+                     [--database sqlite|postgresql] [--program FILE]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -46,6 +48,7 @@ async fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
             raw::hello().await?;
             return Ok(ExitCode::SUCCESS);
         }
+        Some("faults") => return faults::run(arguments).await,
         Some("rotations") => {
             let count = value(arguments, "--count")?.unwrap_or(30);
             return rotations::run(count).await;

@@ -4,6 +4,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
     process::{ExitStatus, Output, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Where an auth-service lives that is run as a program: a home, and the settings of its environment.
 pub struct AuthProgram {
     program: PathBuf,
-    home: AuthHome,
+    home: Arc<AuthHome>,
     address: SocketAddr,
     settings: Vec<(&'static str, String)>,
 }
@@ -35,7 +36,11 @@ pub struct AuthProcess {
 impl AuthProgram {
     /// A home in which this program was never started, on a port that is free now.
     pub async fn new(program: impl Into<PathBuf>) -> Self {
-        let home = AuthHome::new().await;
+        Self::living_in(program, Arc::new(AuthHome::new().await))
+    }
+
+    /// A program that lives in this home, perhaps beside others, on a port that is free now.
+    pub fn living_in(program: impl Into<PathBuf>, home: Arc<AuthHome>) -> Self {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let address = free.local_addr().expect("it is bound");
         let settings = vec![
@@ -58,22 +63,44 @@ impl AuthProgram {
     }
 
     /// What it leaves behind between two runs.
-    pub const fn home(&self) -> &AuthHome {
+    pub fn home(&self) -> &AuthHome {
         &self.home
+    }
+
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Starts it, and waits until it is ready.
     pub async fn serve(&self) -> AuthProcess {
-        self.ready(self.command().arg("serve").stdout(Stdio::null())).await
+        self.serve_as(self.command()).await
     }
 
     /// The same, with a log that goes into a pipe which nobody reads and is full before long.
     pub async fn serve_unheard(&self) -> AuthProcess {
-        self.ready(self.command().arg("serve").stdout(Stdio::null()).stderr(Stdio::piped())).await
+        let mut command = self.command();
+        command.stderr(Stdio::piped());
+        self.serve_as(command).await
     }
 
-    async fn ready(&self, command: &mut Command) -> AuthProcess {
-        let child = command.spawn().expect("the program can be started");
+    /// The same by way of another program that is given its command line, such as `faketime`.
+    pub async fn serve_under(&self, wrapper: &str, arguments: &[&str]) -> AuthProcess {
+        let bare = self.command();
+        let mut command = Command::new(wrapper);
+        command.args(arguments).arg(bare.as_std().get_program());
+        for (name, value) in bare.as_std().get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        self.serve_as(command).await
+    }
+
+    async fn serve_as(&self, mut command: Command) -> AuthProcess {
+        let child = command.arg("serve").stdout(Stdio::null()).spawn().expect("the program can be started");
         let http = Http::at(format!("http://localhost:{}", self.address.port()));
         let mut process = AuthProcess { child, http };
         timeout(PATIENCE, process.ready()).await.expect("it becomes ready");
@@ -133,9 +160,8 @@ impl AuthProcess {
     }
 
     /// Asks it to stop, as an orchestrator does.
-    pub async fn terminate(&self) {
-        let killed = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await;
-        assert!(killed.expect("there is a kill").success(), "it was running");
+    pub async fn ask_to_stop(&self) {
+        self.signal("-TERM").await;
     }
 
     /// Waits until it has ended by itself.
@@ -146,6 +172,27 @@ impl AuthProcess {
     /// Kills it on the spot, as `kill -9` does.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("it was running");
+    }
+
+    /// Asks it to stop, and waits for it; whether it did so in good order.
+    pub async fn terminate(self) -> bool {
+        self.signal("-TERM").await;
+        self.ended().await.success()
+    }
+
+    /// Freezes it: connections stay open, and nothing answers.
+    pub async fn freeze(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Lets it go on.
+    pub async fn thaw(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.id().to_string()]).status().await.expect("kill is there");
+        assert!(sent.success(), "the signal {signal} was sent");
     }
 
     async fn ready(&mut self) {

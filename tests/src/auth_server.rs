@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use shared::server::listener::Listener;
 use tempfile::TempDir;
 
-use crate::{ADMIN_PASSWORD, Http, OAuthClient, PASSWORD, TestDatabase, jwt::SigningKey, running::Running};
+use crate::{ADMIN_PASSWORD, Http, OAuthClient, PASSWORD, PostgresqlServer, TestDatabase, jwt::SigningKey, running::Running};
 
 /// The name under which a development server keeps its master key.
 const MASTER_KEY: &str = "master.key";
@@ -32,6 +32,16 @@ impl AuthHome {
     pub fn embedded() -> Self {
         let directory = temporary_directory();
         Self { database: TestDatabase::embedded(directory.path()), directory }
+    }
+
+    /// The same on a PostgreSQL server of the test's own, reached by way of a port if one is given.
+    pub async fn on(server: &PostgresqlServer, port: Option<u16>) -> Self {
+        Self { database: TestDatabase::create_on(server, port).await, directory: temporary_directory() }
+    }
+
+    /// The same on a database that is there.
+    pub fn at(url: &str) -> Self {
+        Self { database: TestDatabase::at(url), directory: temporary_directory() }
     }
 
     /// Its database.

@@ -5,12 +5,17 @@ use std::{cell::RefCell, collections::BTreeMap, env, fmt::Write, path::Path, thr
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, QueryResult, Statement, Value};
 use url::Url;
 
+use crate::PostgresqlServer;
+
 /// The environment variable that names a PostgreSQL server where databases may be made and dropped.
 const SERVER: &str = "TEST_DATABASE_URL";
 
 /// A database that is dropped at the end.
 pub struct TestDatabase {
+    /// What the service is told.
     url: String,
+    /// What the test uses: without the network in between that is to break.
+    direct: String,
     /// The server and the database's name there; none for SQLite, whose file goes with its directory.
     on_server: Option<(String, String)>,
 }
@@ -18,7 +23,8 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// An empty database in this directory, whatever the environment says.
     pub(crate) fn embedded(directory: &Path) -> Self {
-        Self { url: format!("sqlite:{}?mode=rwc", directory.join("test.db").display()), on_server: None }
+        let url = format!("sqlite:{}?mode=rwc", directory.join("test.db").display());
+        Self { direct: url.clone(), url, on_server: None }
     }
 
     /// Makes an empty database: on the server, if there is one, or else in this directory.
@@ -28,7 +34,25 @@ impl TestDatabase {
         run_on_server(&server, &format!("CREATE DATABASE {name}")).await;
         let mut url = Url::parse(&server).expect("TEST_DATABASE_URL is a URL");
         url.set_path(&name);
-        Self { url: url.into(), on_server: Some((server, name)) }
+        Self { direct: url.to_string(), url: url.into(), on_server: Some((server, name)) }
+    }
+
+    /// Makes an empty database on a server of the test's own, with whom it goes; `port` is where the service reaches it, if
+    /// not directly.
+    pub(crate) async fn create_on(server: &PostgresqlServer, port: Option<u16>) -> Self {
+        let name = random_name();
+        run_on_server(&server.url("postgres"), &format!("CREATE DATABASE {name}")).await;
+        let mut url = Url::parse(&server.url(&name)).expect("a server has a URL");
+        let direct = url.to_string();
+        if let Some(port) = port {
+            url.set_port(Some(port)).expect("the URL has a host");
+        }
+        Self { url: url.into(), direct, on_server: None }
+    }
+
+    /// A database that somebody else made.
+    pub fn at(url: &str) -> Self {
+        Self { url: url.to_owned(), direct: url.to_owned(), on_server: None }
     }
 
     /// Its URL.
@@ -62,7 +86,7 @@ impl TestDatabase {
     pub async fn dump(&self) -> BTreeMap<String, Vec<String>> {
         let mut dump = BTreeMap::new();
         for table in self.texts(&self.tables()).await {
-            let rows = if self.on_server.is_some() {
+            let rows = if self.is_postgresql() {
                 format!(r#"SELECT CAST(t AS text) AS text FROM "{table}" AS t ORDER BY 1"#)
             } else {
                 let columns = self.texts(&format!("SELECT name AS text FROM pragma_table_info('{table}')")).await;
@@ -75,7 +99,7 @@ impl TestDatabase {
     }
 
     fn tables(&self) -> String {
-        let tables = if self.on_server.is_some() {
+        let tables = if self.is_postgresql() {
             "SELECT CAST(table_name AS text) AS text FROM information_schema.tables WHERE table_schema = 'public'"
         } else {
             "SELECT name AS text FROM sqlite_master WHERE type = 'table'"
@@ -87,8 +111,12 @@ impl TestDatabase {
         self.rows(sql).await.iter().map(|row| row.try_get("", "text").expect("the query selects `text`")).collect()
     }
 
+    fn is_postgresql(&self) -> bool {
+        self.url.starts_with("postgres")
+    }
+
     async fn connect(&self) -> DatabaseConnection {
-        Database::connect(&self.url).await.expect("the database is there")
+        Database::connect(&self.direct).await.expect("the database is there")
     }
 }
 

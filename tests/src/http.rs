@@ -36,6 +36,19 @@ impl Http {
         Self { base: base.into(), client }
     }
 
+    /// Calls the service at this URL, on a connection of its own for every request.
+    pub fn anew_at(base: impl Into<String>) -> Self {
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .tls_certs_only([])
+            .resolve("localhost", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client without certificates can always be made");
+        Self { base: base.into(), client }
+    }
+
     /// Calls a service that may be anywhere, and gives it half a minute for each answer.
     pub fn to_a_stranger(base: impl Into<String>) -> Self {
         let client = Client::builder()

@@ -4,7 +4,8 @@
 //! [`ResourceHome`] is what either leaves behind between two starts. An [`OAuthClient`] is what an application would
 //! write, [`Http`] what it stands on, and an [`Answer`] what comes back, with everything in it that can be asserted.
 //! [`jwt`] signs whatever a test wants to be signed, and a [`MockIssuer`] publishes the keys for it; [`conformance`] drives
-//! anybody's API with all that a resource server has to refuse; [`attacks`] counts how much of the attack catalogue holds.
+//! anybody's API with all that a resource server has to refuse; [`attacks`] counts how much of the attack catalogue holds. A
+//! [`PostgresqlServer`] of its own, a [`TestRedis`] and a [`Relay`] are there to be broken, while [`load`] keeps a ledger.
 
 mod answer;
 pub mod attacks;
@@ -15,9 +16,12 @@ pub mod conformance;
 mod database;
 mod http;
 pub mod jwt;
+pub mod load;
 mod mock_issuer;
 mod oauth_client;
+mod postgresql;
 mod redis;
+mod relay;
 mod resource_server;
 pub mod rows;
 mod running;
@@ -35,7 +39,9 @@ pub use self::{
     http::{Call, Http},
     mock_issuer::{MockIssuer, Reply},
     oauth_client::OAuthClient,
+    postgresql::{PostgresqlServer, Stop, write_private},
     redis::{TestRedis, free_address},
+    relay::{Relay, Weather},
     resource_server::{ResourceHome, ResourceServer},
     stack::{Builder, PEOPLE, Stack},
     tokens::Tokens,

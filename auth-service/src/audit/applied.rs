@@ -12,6 +12,8 @@ pub(crate) enum Applied {
     UserRemoved,
     /// A backup was put in place of the database.
     Restored,
+    /// A deployment was moved here from another database.
+    Imported,
 }
 
 impl Applied {
@@ -25,6 +27,7 @@ impl Applied {
             Self::ClientRemoved => "client.remove",
             Self::UserRemoved => "user.remove",
             Self::Restored => "database.restore",
+            Self::Imported => "database.import",
         }
     }
 }

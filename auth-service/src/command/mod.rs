@@ -17,6 +17,7 @@ mod scope;
 mod serve;
 mod session;
 mod token;
+mod transfer;
 mod user;
 
 use std::process::ExitCode;
@@ -90,6 +91,10 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in place of the embedded database; all sessions end
     Restore(backup::Restore),
+    /// Write everything in the database, PostgreSQL or embedded, to a new file that `import` reads
+    Export(transfer::Export),
+    /// Put an export into an empty database, which may be of the other kind; tokens and sessions live on
+    Import(transfer::Import),
     /// Ask a running service on this machine whether it is ready; exit code 0 if so
     Healthcheck,
     /// Print the OpenAPI document
@@ -116,6 +121,8 @@ impl Cli {
             Command::Doctor(output) => doctor::run(output, self.settings).await,
             Command::Backup(backup) => backup::back_up(backup, self.settings).await,
             Command::Restore(restore) => backup::restore(restore, self.settings).await,
+            Command::Export(export) => transfer::export(export, self.settings).await,
+            Command::Import(import) => Box::pin(transfer::import(import, self.settings)).await,
             Command::Healthcheck => healthcheck::run(self.settings).await,
             Command::Openapi => openapi::run().await,
         }

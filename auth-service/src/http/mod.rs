@@ -68,8 +68,6 @@ pub(crate) struct Domain {
     pub(crate) issuer: String,
     pub(crate) profile: Profile,
     pub(crate) docs: bool,
-    /// How long an answer of the OAuth endpoints may take.
-    pub(crate) deadline: Duration,
 }
 
 /// What the endpoints for administrators stand on.
@@ -123,8 +121,8 @@ fn apis(domain: &Domain) -> impl OpenApi + 'static {
     (oauth, account, admin)
 }
 
-/// Everything the service answers, before the network edge goes around it.
-pub(crate) fn routes(domain: &Domain, health: Health) -> Routes<impl Endpoint<Output = Response> + use<>> {
+/// Everything the service answers, the OAuth endpoints within `deadline`, before the network edge goes around it.
+pub(crate) fn routes(domain: &Domain, health: Health, deadline: Duration) -> Routes<impl Endpoint<Output = Response> + use<>> {
     let service = OpenApiService::new(apis(domain), "auth-service", env!("CARGO_PKG_VERSION"))
         .description("Logs people in and issues RS256-signed JWT access tokens (RFC 9068).");
     let document = service.spec();
@@ -133,7 +131,7 @@ pub(crate) fn routes(domain: &Domain, health: Health) -> Routes<impl Endpoint<Ou
     let lists = domain.lists.clone();
     let verifier = verifier.revocations(Revocations::local(move |reference| lists.status(reference)));
     let guard = Guard::new(verifier, "auth-service", None).counting(&domain.refusals);
-    let api = Route::new().nest("/", oauth::keep_uncached(guard.protect(service), domain.deadline));
+    let api = Route::new().nest("/", oauth::keep_uncached(guard.protect(service), deadline));
     let endpoint = docs.mount(health.mount(api));
     Routes { endpoint: endpoint.map_to_response(), document }
 }

@@ -46,7 +46,7 @@ pub(crate) struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod api_key_token {
+pub(super) mod api_key_token {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

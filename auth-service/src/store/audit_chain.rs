@@ -25,7 +25,7 @@ pub(crate) struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod audit_checkpoint {
+pub(super) mod audit_checkpoint {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

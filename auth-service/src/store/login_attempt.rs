@@ -50,7 +50,7 @@ pub(crate) enum Kind {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-mod guessed_name {
+pub(super) mod guessed_name {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

@@ -17,6 +17,7 @@ pub(crate) mod session;
 pub(crate) mod setting;
 pub(crate) mod signing_key;
 pub(crate) mod status_list;
+pub(crate) mod transfer;
 pub(crate) mod turn;
 pub(crate) mod user;
 

@@ -89,11 +89,7 @@ pub(super) async fn shorten(store: &Store, sessions: &[String], most: i32) -> Re
         let mut below = first;
         while last - below >= most {
             below += most;
-            Entity::delete_many()
-                .filter(Column::SessionId.eq(&session_id))
-                .filter(Column::Seq.lt(below))
-                .exec(writer)
-                .await?;
+            Entity::delete_many().filter(Column::SessionId.eq(&session_id)).filter(Column::Seq.lt(below)).exec(writer).await?;
         }
     }
     Ok(())

@@ -59,7 +59,7 @@ pub(super) mod status_block {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-mod revoked_status {
+pub(super) mod revoked_status {
     use sea_orm::entity::prelude::*;
 
     #[sea_orm::model]

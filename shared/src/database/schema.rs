@@ -62,15 +62,13 @@ async fn applied<M: MigratorTrait>(connection: &DatabaseConnection) -> Result<Ve
 /// A step that this role may not take is somebody else's to take.
 fn failed(error: DbErr, pending: usize) -> DatabaseError {
     const INSUFFICIENT_PRIVILEGE: &str = "42501";
-    let code = match &error {
+    let is_refused = match &error {
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => error.as_database_error().and_then(|error| error.code()),
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            error.as_database_error().and_then(|error| Some(error.code()? == INSUFFICIENT_PRIVILEGE))
+        }
         _ => None,
     };
-    if code.as_deref() == Some(INSUFFICIENT_PRIVILEGE) {
-        DatabaseError::NotOurs { pending, source: error }
-    } else {
-        DatabaseError::Migration(error)
-    }
+    if is_refused == Some(true) { DatabaseError::NotOurs { pending, source: error } } else { DatabaseError::Migration(error) }
 }

@@ -1,0 +1,48 @@
+//! The clock of the issuer jumps between two starts.
+
+use tests::{AuthProgram, OAuthClient, PASSWORD};
+
+/// The wrapper that shifts a program's clock; none, and a line that says so, where it is not installed.
+fn faketime() -> Option<&'static str> {
+    let found = std::path::Path::new("/usr/bin/faketime").exists();
+    if !found {
+        eprintln!("SKIPPED: libfaketime is not installed (Debian: faketime)");
+    }
+    found.then_some("/usr/bin/faketime")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_ahead_ends_what_has_expired_and_one_that_is_back_again_ends_nothing_more() {
+    let Some(faketime) = faketime() else { return };
+    let program = AuthProgram::new(env!("CARGO_BIN_EXE_command-line")).await;
+    let process = program.serve().await;
+    program.expect(&["user", "add", "ada", "--role", "reader"], PASSWORD).await;
+    let kept = process.client().open_session("ada", PASSWORD).await;
+    let idle = process.client().open_session("ada", PASSWORD).await;
+    process.terminate().await;
+
+    // Three days: keys stay, access tokens have ended, sessions go on.
+    let ahead = program.serve_under(faketime, &["-f", "+3d"]).await;
+    ahead.http().get("/account").bearer(&kept.access).send().await.assert_invalid_token();
+    let kept = ahead.client().next_tokens(&kept.refresh).await;
+    ahead.terminate().await;
+
+    // A month: the session has ended, which is said, and the keys have been followed by others.
+    let far_ahead = program.serve_under(faketime, &["-f", "+31d"]).await;
+    far_ahead.client().refresh(&idle.refresh).await.assert_oauth_error(400, "invalid_grant");
+    let late = far_ahead.client().open_session("ada", PASSWORD).await;
+    far_ahead.terminate().await;
+
+    // Back: whoever was given a token in the future is not thrown out, and new ones are good.
+    let back = program.serve().await;
+    let client: OAuthClient = back.client().scope("account");
+    let now = client.open_session("ada", PASSWORD).await;
+    back.http().get("/account").bearer(&now.access).send().await.assert_status(200);
+    for refresh in [&kept.refresh, &late.refresh, &now.refresh] {
+        back.client().next_tokens(refresh).await;
+    }
+    let plan = program.expect(&["key", "list"], "").await;
+    assert_eq!(plan.matches(" active\n").count(), 1, "one key signs:\n{plan}");
+    program.expect(&["audit", "seal"], "").await;
+    program.expect(&["audit", "verify"], "").await;
+}

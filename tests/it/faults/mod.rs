@@ -1,0 +1,53 @@
+//! What goes wrong around the services, and what they make of it (A.FA, A.LD-05).
+//!
+//! Clients keep a ledger of what they were told ([`tests::load`]), which is audited afterwards: what was acknowledged is
+//! there, nobody is logged out, no family has two living links. The long form is `load faults` in `tests/load`.
+
+mod clock;
+mod disk_full;
+mod embedded;
+mod frozen;
+mod kill;
+mod outage;
+mod returning;
+mod stop;
+
+use std::time::Duration;
+
+use tests::{
+    AuthProcess,
+    load::{Findings, Load, Worker, audit},
+};
+use tokio::time::{sleep, timeout};
+
+/// Ends a test that would wait for ever.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until so many more requests have been granted.
+async fn progress(load: &Load, more: usize) {
+    let enough = load.acknowledged() + more;
+    let reached = async {
+        while load.acknowledged() < enough {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, reached).await.expect("requests are granted");
+}
+
+/// Expects that nothing unforeseen came back, and that everything that was acknowledged is there.
+async fn assert_kept(workers: &mut [Worker], database: &tests::TestDatabase) {
+    for worker in &*workers {
+        assert_eq!(worker.ledger().unexpected, [] as [String; 0]);
+    }
+    assert_eq!(audit(workers, database).await, Findings::default());
+}
+
+/// Waits until it says that it is ready.
+async fn ready(process: &AuthProcess) {
+    let ready = async {
+        while !process.http().get("/health/ready").try_send().await.is_ok_and(|answer| answer.status() == 200) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, ready).await.expect("it recovers by itself");
+}
