@@ -1,8 +1,12 @@
 //! What must hold for any input of the parsers of this module: the bodies of the fuzz targets of `fuzz/`, and of the tests
 //! below, which run them on stable Rust.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
+use futures_util::FutureExt;
 use ipnet::IpNet;
 use poem::{
     IntoResponse, Request,
@@ -16,7 +20,7 @@ use super::{
     entity_tag::{EntityTags, Precondition, entity_tag},
     listener::head::Head,
     paging,
-    rate_limit::{self, RateLimits},
+    rate_limit::{self, Allowance, RateLimits},
     settings,
 };
 
@@ -84,11 +88,13 @@ pub fn rate_limits(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let Ok(rules) = rate_limit::rules(text) else { return };
     let Some(limits) = RateLimits::new(rules) else { return };
-    let request = Request::builder().uri_str("/oauth2/token").header("authorization", "Bearer a").finish();
-    let standing = limits.take(&request, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let mut request = Request::builder().uri_str("/oauth2/token").header("authorization", "Bearer a").finish();
+    let headers = request.headers().clone();
+    let allowance = Allowance::open(Some(&Arc::new(limits)), &mut request, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    allowance.arrive(&headers).now_or_never().expect("what is counted in memory is counted at once");
     let mut response = StatusCode::OK.into_response();
-    standing.tell(&mut response);
-    assert_eq!(standing.check().is_err(), response.headers().contains_key("retry-after"));
+    allowance.tell(&mut response);
+    assert_eq!(allowance.check().is_err(), response.headers().contains_key("retry-after"));
 }
 
 /// Whatever the header says, the client is the peer if that is no trusted proxy; else a proxy, or somebody a proxy named.
