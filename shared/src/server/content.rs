@@ -24,8 +24,34 @@ const NUL: Objection = "The NUL character is not accepted.";
 
 /// Objects to a path or query.
 pub(super) fn inspect_uri(uri: &Uri) -> Result<(), Objection> {
-    let has_nul = [Some(uri.path()), uri.query()].into_iter().flatten().any(|part| part.contains("%00"));
-    if has_nul { Err(NUL) } else { Ok(()) }
+    for part in [Some(uri.path()), uri.query()].into_iter().flatten() {
+        let decoded = percent_decoded(part);
+        if decoded.contains(&0) {
+            return Err(NUL);
+        }
+        // A decoder would put U+FFFD in its place, and a handler look for something that nobody asked for.
+        if str::from_utf8(&decoded).is_err() {
+            return Err("The path and query must be UTF-8.");
+        }
+    }
+    Ok(())
+}
+
+/// A `%` that two digits do not follow stands for itself, as it does for the decoders behind (WHATWG URL §1.3).
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let decoded = if byte == b'%' { after.get(..2).and_then(hexadecimal) } else { None };
+        bytes.push(decoded.unwrap_or(byte));
+        rest = if decoded.is_some() { &after[2..] } else { after };
+    }
+    bytes
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u8> {
+    let value = digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?));
+    value.and_then(|value| u8::try_from(value).ok())
 }
 
 /// Objects to a body by what its media type makes of it.
@@ -190,6 +216,16 @@ mod tests {
         assert!(inspect_uri(&Uri::from_static("/documents/%00")).is_err());
         assert!(inspect_uri(&Uri::from_static("/documents?title=%00")).is_err());
         assert_eq!(inspect_uri(&Uri::from_static("/documents/%2500")), Ok(()));
+    }
+
+    #[test]
+    fn a_path_and_a_query_are_utf_8() {
+        for uri in ["/%ff", "/documents?owner=%ff", "/documents?%C0%AF", "/?a=%ED%A0%80", "/?a=%F0%9F%A6"] {
+            assert!(inspect_uri(&Uri::from_static(uri)).is_err(), "{uri}");
+        }
+        for uri in ["/", "/%", "/%zz?%f", "/?a=%F0%9F%A6%80&b=%25ff", "/?%+1=%4"] {
+            assert_eq!(inspect_uri(&Uri::from_static(uri)), Ok(()), "{uri}");
+        }
     }
 
     #[test]
