@@ -39,15 +39,13 @@ pub(super) fn read(
     };
     let Some((id, secret)) = basic else {
         let client_id = client_id.or_else(|| assumed.map(ToOwned::to_owned)).ok_or_else(OAuthRefusal::invalid_client)?;
-        return Ok(Credentials { client_id, secret: client_secret });
+        return Ok(Credentials { client_id, secret: client_secret, also: None });
     };
     if client_secret.is_some() {
         return Err(OAuthRefusal::invalid_request("the client authenticates in two ways; use one"));
     }
-    if client_id.is_some_and(|client_id| client_id != id) {
-        return Err(OAuthRefusal::invalid_request("client_id names another client than the Authorization header"));
-    }
-    Ok(Credentials { client_id: id, secret: (!secret.is_empty()).then_some(secret) })
+    let also = client_id.filter(|client_id| *client_id != id);
+    Ok(Credentials { client_id: id, secret: (!secret.is_empty()).then_some(secret), also })
 }
 
 /// Identifier and secret of a Basic header, each decoded from its form encoding. `None` if the header cannot be read;
