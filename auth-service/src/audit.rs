@@ -118,6 +118,7 @@ pub(crate) enum ClientRefusal {
     WrongSecret,
     MissingSecret,
     UnexpectedSecret,
+    TwoClients,
     Throttled,
 }
 
@@ -326,6 +327,7 @@ impl ClientRefusal {
             Self::WrongSecret => "wrong_secret",
             Self::MissingSecret => "missing_secret",
             Self::UnexpectedSecret => "unexpected_secret",
+            Self::TwoClients => "two_clients",
             Self::Throttled => "throttled",
         }
     }

@@ -84,7 +84,9 @@ impl Sealer {
         }
         let mode = fs::metadata(path).map_err(|error| refuse(error.to_string()))?.permissions().mode();
         if mode & 0o077 != 0 && path.is_file() {
-            return Err(refuse("others may read it; run `chmod 600` on it, and rotate the signing keys if anybody did".to_owned()));
+            return Err(refuse(
+                "others may read it; run `chmod 600` on it, and rotate the signing keys if anybody did".to_owned(),
+            ));
         }
         let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?);
         Self::parse(text.trim()).map_err(|_| refuse("it does not hold 32 bytes in base64; restore it from a backup".to_owned()))

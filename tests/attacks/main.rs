@@ -4,7 +4,7 @@
 //! thing that is looked at. Each prints its figures, and says of each bound whether it holds.
 
 #[path = "../load/client.rs"]
-#[expect(dead_code, reason = "the load program has more to do with it")]
+#[allow(dead_code, reason = "the load program has more to do with it")]
 mod client;
 mod garbage;
 mod keys;
@@ -32,12 +32,29 @@ struct Size {
     garbage: usize,
     /// How many key sets a second must be answered, at the least.
     key_sets: f64,
+    /// How many milliseconds others may wait during a storm, in 99 of 100 cases. An unoptimised build shares its cores with
+    /// the program that presses on it.
+    patience: f64,
 }
 
-const SHORT: Size =
-    Size { time: Duration::from_secs(5), hashes: 150, lookups: 600, tokens: 10_000, garbage: 1_000, key_sets: 300.0 };
-const LONG: Size =
-    Size { time: Duration::from_mins(1), hashes: 1_000, lookups: 5_000, tokens: 100_000, garbage: 10_000, key_sets: 5_000.0 };
+const SHORT: Size = Size {
+    time: Duration::from_secs(5),
+    hashes: 150,
+    lookups: 600,
+    tokens: 10_000,
+    garbage: 1_000,
+    key_sets: 300.0,
+    patience: 300.0,
+};
+const LONG: Size = Size {
+    time: Duration::from_mins(1),
+    hashes: 1_000,
+    lookups: 5_000,
+    tokens: 100_000,
+    garbage: 10_000,
+    key_sets: 5_000.0,
+    patience: 100.0,
+};
 
 /// Counts what does not hold.
 #[derive(Default)]

@@ -51,6 +51,7 @@ pub(crate) async fn run(size: Size, verdicts: &mut Verdicts) -> anyhow::Result<(
     made += refreshes;
 
     verdicts.note(identifiers.len() == made, &format!("{} identifiers in {made} access tokens", identifiers.len()));
-    verdicts.note(refresh_tokens.len() == refreshes, &format!("{} refresh tokens in {refreshes} refreshes", refresh_tokens.len()));
+    verdicts
+        .note(refresh_tokens.len() == refreshes, &format!("{} refresh tokens in {refreshes} refreshes", refresh_tokens.len()));
     Ok(())
 }

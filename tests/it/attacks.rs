@@ -89,10 +89,8 @@ fn a_row_counts_when_every_proof_of_it_ran_and_passed() {
 #[test]
 fn a_panic_in_a_log_is_no_pass() {
     let catalogue = Catalogue::parse("| A.TE-01 | 1 | a | b | – |\n".to_owned()).expect("a catalogue");
-    let proofs = BTreeMap::from([(
-        Proof::Test("one::passes".to_owned()),
-        BTreeSet::from([RowId::parse("A.TE-01").expect("a name")]),
-    )]);
+    let proofs =
+        BTreeMap::from([(Proof::Test("one::passes".to_owned()), BTreeSet::from([RowId::parse("A.TE-01").expect("a name")]))]);
     let log = "thread 'tokio-rt-worker' panicked at shared/src/guard/mod.rs:1:1:\ntest one::passes ... ok\n";
 
     let tally = Tally::of("PostgreSQL", &catalogue, &proofs, &Passed::read(log));

@@ -132,6 +132,10 @@ async fn a_ca_04_two_names_are_no_client_at_all() {
     }
 
     assert!(stack.auth_home().database().rows(sessions).await.is_empty(), "nobody was logged in");
+    let events = "SELECT client_id, detail FROM audit_event WHERE action = 'client.authenticate' AND reason = 'two_clients'";
+    let events = stack.auth_home().database().rows(events).await;
+    let named = |column: &str| events.iter().map(|event| event.try_get("", column).expect("text")).collect::<Vec<String>>();
+    assert_eq!((named("client_id"), named("detail")), (vec!["app".to_owned(); 3], vec!["other".to_owned(); 3]));
 }
 
 #[tokio::test]

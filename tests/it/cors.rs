@@ -123,9 +123,10 @@ async fn no_path_of_either_service_lets_a_strange_page_in() {
             let is_public = path.contains("/.well-known/") || path.contains("/status-lists");
             for method in operations.as_object().expect("a path has operations").keys() {
                 let (path, method) = (path.replace(['{', '}'], ""), method.to_uppercase());
-                for answer in
-                    [preflight(http, &path, &method, origin).await, http.request(&method, &path).header("origin", origin).send().await]
-                {
+                for answer in [
+                    preflight(http, &path, &method, origin).await,
+                    http.request(&method, &path).header("origin", origin).send().await,
+                ] {
                     let allowed = answer.header("access-control-allow-origin");
                     assert!(allowed.is_none() || (is_public && allowed == Some("*")), "{method} {path}\n{answer}");
                     assert_eq!(answer.header("access-control-allow-credentials"), None, "{answer}");

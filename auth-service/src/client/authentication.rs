@@ -19,6 +19,8 @@ pub(crate) struct Credentials {
     pub(crate) client_id: String,
     /// The secret, if one was shown.
     pub(crate) secret: Option<zeroize::Zeroizing<String>>,
+    /// Another client that the request names as well, so that it comes from neither.
+    pub(crate) also: Option<String>,
 }
 
 /// Why a client was refused.
@@ -27,6 +29,9 @@ pub(crate) enum ClientError {
     /// Unknown, disabled, without its secret or with a wrong one: the caller is not told which.
     #[error("client authentication failed")]
     Refused,
+    /// Two clients are named, and it may be either.
+    #[error("client_id names another client than the Authorization header")]
+    TwoClients,
     /// Not looked at, after too many wrong secrets.
     #[error("too many attempts have failed; wait before the next one")]
     Throttled {
@@ -51,6 +56,10 @@ const GUESSES: &str = "client";
 impl Clients {
     /// The client that a request proves to come from (RFC 6749 §2.3).
     pub(crate) async fn authenticate(&self, shown: &Credentials, origin: &Origin) -> Result<Client, ClientError> {
+        if let Some(also) = &shown.also {
+            self.record_two(&shown.client_id, also, origin).await?;
+            return Err(ClientError::TwoClients);
+        }
         let found = match shown.client_id.as_str() {
             API_KEY => Some(built_in()),
             id => client::by_id(&self.store, id).await?,
@@ -79,6 +88,15 @@ impl Clients {
                 Err(ClientError::Refused)
             }
         }
+    }
+
+    /// Records both clients that a request named, as far as there are such clients.
+    async fn record_two(&self, one: &str, other: &str, origin: &Origin) -> Result<(), StoreError> {
+        let one = client::by_id(&self.store, one).await?.map(|client| client.row.id);
+        let other = client::by_id(&self.store, other).await?.map(|client| client.row.id);
+        tracing::info!(client.id = one, other, "Refused a request that names two clients");
+        let event = origin.record(Event::ClientRefused(ClientRefusal::TwoClients), None, one.as_deref());
+        audit_event::record(&self.store, store::AuditEvent { detail: other, ..event }).await
     }
 
     async fn record(&self, refusal: ClientRefusal, client_id: Option<&str>, origin: &Origin) -> Result<(), StoreError> {

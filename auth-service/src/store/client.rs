@@ -110,10 +110,11 @@ pub(crate) struct Client {
 #[tracing::instrument(target = "trace", name = "db client.by_id", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn by_id(store: &Store, id: &str) -> Result<Option<Client>, StoreError> {
     let reader = store.database.reader();
-    let Some(row) = Entity::find_by_id(id).one(reader).await? else { return Ok(None) };
-    let (secrets, roles) = match row.kind {
-        Kind::Public => (Vec::new(), Vec::new()),
-        Kind::Confidential => (
+    let row = Entity::find_by_id(id).one(reader).await?;
+    let (secrets, roles) = match row.as_ref().map(|row| row.kind) {
+        Some(Kind::Public) => (Vec::new(), Vec::new()),
+        // Nobody's identifier asks the same questions, or time would tell which are taken.
+        Some(Kind::Confidential) | None => (
             client_secret::Entity::find().filter(client_secret::Column::ClientId.eq(id)).all(reader).await?,
             client_role::Entity::find()
                 .select_only()
@@ -125,6 +126,7 @@ pub(crate) async fn by_id(store: &Store, id: &str) -> Result<Option<Client>, Sto
                 .await?,
         ),
     };
+    let Some(row) = row else { return Ok(None) };
     let scope = row.scopes.parse().map_err(|error| DbErr::Custom(format!("client `{id}`: {error}")))?;
     Ok(Some(Client { row, secrets, roles, scope }))
 }

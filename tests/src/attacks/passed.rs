@@ -30,10 +30,10 @@ impl Passed {
         passed
     }
 
-    /// Adds the scripts that have passed: one a line, whatever arguments stand behind its path.
+    /// Adds the scripts that have passed, as they were called: a path, with what stands before and behind it.
     #[must_use]
     pub fn with_scripts(mut self, scripts: &str) -> Self {
-        self.scripts.extend(scripts.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned));
+        self.scripts.extend(scripts.split_whitespace().map(str::to_owned));
         self
     }
 

@@ -49,8 +49,7 @@ fn main() -> anyhow::Result<ExitCode> {
             for tally in &tallies {
                 print!("{tally}");
             }
-            let counts =
-                tallies.iter().map(|tally| format!("{} of {} on {}", tally.passed(), tally.written(), tally.database()));
+            let counts = tallies.iter().map(|tally| format!("{} of {} on {}", tally.passed(), tally.written(), tally.database()));
             println!("rows passed of rows written: {}", counts.collect::<Vec<_>>().join(", "));
             Ok(if tallies.iter().all(Tally::is_whole) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }

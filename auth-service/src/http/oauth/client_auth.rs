@@ -40,15 +40,13 @@ pub(super) fn read(
     };
     let Some((id, secret)) = basic else {
         let client_id = client_id.or_else(|| assumed.map(ToOwned::to_owned)).ok_or_else(OAuthRefusal::invalid_client)?;
-        return Ok(Credentials { client_id, secret: client_secret });
+        return Ok(Credentials { client_id, secret: client_secret, also: None });
     };
     if client_secret.is_some() {
         return Err(OAuthRefusal::invalid_request("the client authenticates in two ways; use one"));
     }
-    if client_id.is_some_and(|client_id| client_id != id) {
-        return Err(OAuthRefusal::invalid_request("client_id names another client than the Authorization header"));
-    }
-    Ok(Credentials { client_id: id, secret: (!secret.is_empty()).then_some(secret) })
+    let also = client_id.filter(|client_id| *client_id != id);
+    Ok(Credentials { client_id: id, secret: (!secret.is_empty()).then_some(secret), also })
 }
 
 /// Counts a request as its client's, and refuses it if that is too many. A key that is exchanged is counted where it is used.

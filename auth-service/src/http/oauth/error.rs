@@ -111,6 +111,7 @@ impl From<ClientError> for OAuthRefusal {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Refused => Self::invalid_client(),
+            ClientError::TwoClients => Self::invalid_request(&error.to_string()),
             ClientError::Throttled { retry_after } => Self::throttled(&error.to_string(), retry_after),
             ClientError::Store(error) => error.into(),
         }
