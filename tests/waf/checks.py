@@ -266,6 +266,10 @@ def secrets_stay():
     stopped("an attack beside two passwords", ask("POST", f"{AUTH}/account/password", body=body))
     stopped("broken JSON with a password", ask("POST", f"{AUTH}/account/password", raw=f'{{"new_password": "{canary()}" "x"',
                                                headers={"Content-Type": "application/json"}), 400)
+    # Forms that are none: whoever refuses them, it is without a word of what was in them.
+    for password in ("{}%zz", "{}%u0027 OR 1=1--", "{}\x00", "%c0%ae{}", "{}' OR '1'='1&x=<script>alert(1)</script>"):
+        ask("POST", f"{AUTH}/oauth2/token", raw=f"grant_type=password&username=%zz&password={password.format(canary())}",
+            headers={"Content-Type": "application/x-www-form-urlencoded"})
     for name in ("access_token", "password", "client_secret", "refresh_token"):
         stopped(f"{name} in a URL", ask("GET", f"{API}/documents?{name}={canary()}&q={urllib.parse.quote(attack)}"), 400)
 
