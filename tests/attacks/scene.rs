@@ -61,7 +61,7 @@ impl Scene {
     }
 
     /// Its database.
-    pub(crate) const fn database(&self) -> &tests::TestDatabase {
+    pub(crate) fn database(&self) -> &tests::TestDatabase {
         self.program.home().database()
     }
 

@@ -32,7 +32,7 @@ fn neighbours(token: &str) -> impl Iterator<Item = Vec<u8>> {
     let letters = (0..bytes.len()).flat_map(move |at| ALPHABET.iter().map(move |letter| with(at, *letter)));
     let bits = (0..bytes.len()).flat_map(move |at| (0..8).map(move |bit| with(at, bytes[at] ^ (1 << bit))));
     let fewer = (0..bytes.len()).map(|at| [&bytes[..at], &bytes[at + 1..]].concat());
-    let more = (0..=bytes.len()).flat_map(|at| {
+    let more = (0..=bytes.len()).flat_map(move |at| {
         b"A.=\n %".iter().chain(bytes.get(at)).map(move |letter| [&bytes[..at], &[*letter], &bytes[at..]].concat())
     });
     let swapped = (1..bytes.len()).map(|at| [&bytes[..at - 1], &[bytes[at], bytes[at - 1]], &bytes[at + 1..]].concat());
