@@ -6,14 +6,17 @@ use argon2::{
     Algorithm, Argon2, Block, KeyId, Params, ParamsBuilder, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
-use aws_lc_rs::constant_time;
+use aws_lc_rs::{constant_time, rand};
 use zeroize::Zeroizing;
 
 use super::{HashCost, Peppers, Verdict};
 
 /// The memory of finished hashes, reused: fresh pages cost a quarter of the hash.
-#[derive(Default)]
-pub(super) struct Memory(Mutex<Vec<Vec<Block>>>);
+pub(super) struct Memory {
+    idle: Mutex<Vec<Vec<Block>>>,
+    /// The blocks of a hash as we make them today. What an imported hash took beyond that is given back.
+    most: usize,
+}
 
 /// A stored Argon2 hash, within what any hash may cost.
 pub(super) struct Stored {
@@ -63,35 +66,56 @@ impl Stored {
 
 /// Hashes a password with Argon2id, as a PHC string.
 pub(super) fn hash(password: &[u8], cost: HashCost, peppers: &Peppers, memory: &Memory) -> String {
-    let pepper = peppers.current();
-    let mut builder = ParamsBuilder::new();
-    builder.m_cost(cost.memory_kib).t_cost(cost.passes).p_cost(cost.lanes);
-    if let Some(pepper) = pepper {
-        builder.keyid(KeyId::new(pepper.id()).expect("an id is short enough"));
-    }
-    let params = builder.build().expect("the settings allow only costs within the bounds");
+    let params = params(cost, peppers);
     let salt = Salt::generate();
-    let key = pepper.map_or(&[][..], |pepper| pepper.key());
+    let key = peppers.current().map_or(&[][..], |pepper| pepper.key());
     let context = Argon2::new_with_secret(key, Algorithm::Argon2id, Version::V0x13, params.clone());
     let context = context.expect("a pepper is short enough");
     let output = memory.fill(&context, password, &salt, Params::DEFAULT_OUTPUT_LEN).expect("a salt of ours is long enough");
+    phc(&params, salt, &output)
+}
+
+/// What looks like the hash of a password and is none's: to compare with it costs what every comparison costs.
+pub(super) fn decoy(cost: HashCost, peppers: &Peppers) -> String {
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    rand::fill(&mut output).expect("the system's random source answers");
+    phc(&params(cost, peppers), Salt::generate(), &output)
+}
+
+fn params(cost: HashCost, peppers: &Peppers) -> Params {
+    let mut builder = ParamsBuilder::new();
+    builder.m_cost(cost.memory_kib).t_cost(cost.passes).p_cost(cost.lanes);
+    if let Some(pepper) = peppers.current() {
+        builder.keyid(KeyId::new(pepper.id()).expect("an id is short enough"));
+    }
+    builder.build().expect("the settings allow only costs within the bounds")
+}
+
+fn phc(params: &Params, salt: Salt, output: &[u8]) -> String {
     let phc = PasswordHash {
         algorithm: argon2::ARGON2ID_IDENT,
         version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(&params).expect("three numbers and an id fit"),
+        params: ParamsString::try_from(params).expect("three numbers and an id fit"),
         salt: Some(salt),
-        hash: Some(Output::new(&output).expect("an output of this length fits")),
+        hash: Some(Output::new(output).expect("an output of this length fits")),
     };
     phc.to_string()
 }
 
 impl Memory {
+    /// None yet: the first hashes allocate it.
+    pub(super) fn new(cost: HashCost) -> Self {
+        Self { idle: Mutex::default(), most: cost.params().map_or(0, |params| params.block_count()) }
+    }
+
     fn fill(&self, context: &Argon2<'_>, password: &[u8], salt: &Salt, length: usize) -> Option<Zeroizing<Vec<u8>>> {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut memory = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         memory.resize(context.params().block_count(), Block::new());
         let mut output = Zeroizing::new(vec![0; length]);
         let filled = context.hash_password_into_with_memory(password, salt, &mut output, &mut memory);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        memory.truncate(self.most);
+        memory.shrink_to(self.most);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         filled.ok()?;
         Some(output)
     }

@@ -64,25 +64,24 @@ struct Slots {
     waiting: Arc<Semaphore>,
     memory: argon::Memory,
     load: Load,
-    /// A hash of nobody's password, so that an unknown user takes as long as a known one.
+    /// The hash of nobody's password, so that an unknown user takes as long as a known one.
     decoy: String,
 }
 
 impl PasswordHashing {
     /// `permits` hashes run at a time.
     pub(crate) fn new(cost: HashCost, peppers: Peppers, policy: Policy, permits: usize) -> Self {
-        let mut shared = Slots {
+        let shared = Slots {
             cost,
+            decoy: argon::decoy(cost, &peppers),
             peppers,
             policy,
             permits_total: permits,
             permits: Arc::new(Semaphore::new(permits)),
             waiting: Arc::new(Semaphore::new(permits + MAX_WAITING)),
-            memory: argon::Memory::default(),
+            memory: argon::Memory::new(cost),
             load: Load::default(),
-            decoy: String::new(),
         };
-        shared.decoy = shared.hash(b"nobody's password");
         Self { shared: Arc::new(shared) }
     }
 
