@@ -188,7 +188,7 @@ async fn where_https_is_demanded_the_proxy_says_whether_it_was() {
 
 #[tokio::test]
 async fn a_setting_by_which_nobody_is_believed_is_refused() {
-    for (setting, expected) in [("v2", "AUTH_TRUSTED_PROXIES"), ("v1", "v2 or off")] {
+    for (setting, expected) in [("v2", "--trusted-proxies"), ("v1", "v2 or off")] {
         let program = AuthProgram::new(env!("CARGO_BIN_EXE_command-line")).await.setting("AUTH_PROXY_PROTOCOL", setting);
         let output = program.run(&["serve"], "").await;
         let said = String::from_utf8_lossy(&output.stderr);
