@@ -125,7 +125,7 @@ async fn a_trusted_proxy_must_say_whose_connection_it_is() {
         b"PROXY TCP4 203.0.113.9 10.0.0.1 1 2\r\n",
         &[SIGNATURE, &[0x31, 0x11, 0, 0]].concat(),
         &[SIGNATURE, &[0x21, 0x11, 0, 4], &[1; 4]].concat(),
-        &[SIGNATURE, &[0x21, 0x11, 0xff, 0xff], &[1; 65535]].concat(),
+        &[SIGNATURE, &[0x21, 0x11, 0xff, 0xff], &vec![1; 65535]].concat(),
     ] {
         assert_eq!(send(&auth, nothing, KEYS).await, "", "{:?}", &nothing[..nothing.len().min(40)]);
     }
