@@ -170,8 +170,7 @@ impl App {
             progress: Progress::published(&metrics),
         };
         upkeep.follow_settings().await?;
-        let rate_limits = rate_limits(&config, address, &metrics).await;
-        let edge = edge(&config, origins, &routes.document, metrics.clone(), rate_limits)?;
+        let edge = edge(&config, address, origins, &routes.document, metrics.clone()).await?;
         Ok(Self {
             listener,
             metrics_listener: metrics_listener(&config).await?,
@@ -405,18 +404,15 @@ fn health(store: &Store) -> Health {
     })
 }
 
-async fn rate_limits(config: &Config, address: SocketAddr, metrics: &Metrics) -> Option<Arc<RateLimits>> {
-    let issuer = config.issuer_at(address);
-    RateLimits::start(config.rate_limits.clone(), config.redis.as_ref(), "auth-service", &issuer, metrics).await
-}
-
-fn edge(
+async fn edge(
     config: &Config,
+    address: SocketAddr,
     allowed: AllowedOrigins,
     document: &str,
     metrics: Metrics,
-    rate_limits: Option<Arc<RateLimits>>,
 ) -> anyhow::Result<Edge> {
+    let (rules, issuer) = (config.rate_limits.clone(), config.issuer_at(address));
+    let rate_limits = RateLimits::start(rules, config.redis.as_ref(), "auth-service", &issuer, &metrics).await;
     Ok(Edge {
         trusted_proxies: config.trusted_proxies.clone(),
         rate_limits,

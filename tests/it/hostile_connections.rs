@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use futures_util::future::join_all;
 use shared::server::listener::{ConnectionLimits, Listener};
-use tests::{AuthHome, Http, Stack, wire};
+use tests::{AuthHome, Http, Stack, free_address, wire};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -117,9 +117,10 @@ async fn a_connection_closed_by_half_is_still_answered() {
 }
 
 /// A.IF-10.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_connections_that_are_given_up_leave_nothing_behind() {
-    let stack = Stack::start().await;
+    let metrics = free_address();
+    let stack = Stack::builder().auth(move |config| config.metrics_listen = Some(metrics)).start().await;
     let http = stack.auth().http();
 
     for round in 0..100 {
@@ -133,6 +134,20 @@ async fn ten_thousand_connections_that_are_given_up_leave_nothing_behind() {
     }
 
     is_well(http).await;
+    let metrics = Http::at(format!("http://{metrics}"));
+    let forgotten = async {
+        // What is kept open by those who still use it: this test, and resource-service.
+        while open_connections(&metrics).await > 10 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, forgotten).await.expect("the service lets go of them");
+}
+
+async fn open_connections(metrics: &Http) -> u64 {
+    let text = metrics.get("/metrics").send().await.text().to_owned();
+    let open = text.lines().find_map(|line| line.strip_prefix("http_connections_open "));
+    open.and_then(|open| open.parse().ok()).unwrap_or_else(|| panic!("no such metric:\n{text}"))
 }
 
 /// A.LD-03: what a client holds without saying anything is taken back, whatever it began with, and others do not notice.

@@ -125,7 +125,7 @@ async fn a_trusted_proxy_must_say_whose_connection_it_is() {
         b"PROXY TCP4 203.0.113.9 10.0.0.1 1 2\r\n",
         &[SIGNATURE, &[0x31, 0x11, 0, 0]].concat(),
         &[SIGNATURE, &[0x21, 0x11, 0, 4], &[1; 4]].concat(),
-        &[SIGNATURE, &[0x21, 0x11, 0xff, 0xff], &[1; 65535]].concat(),
+        &[SIGNATURE, &[0x21, 0x11, 0xff, 0xff], &vec![1; 65535]].concat(),
     ] {
         assert_eq!(send(&auth, nothing, KEYS).await, "", "{:?}", &nothing[..nothing.len().min(40)]);
     }
@@ -188,7 +188,7 @@ async fn where_https_is_demanded_the_proxy_says_whether_it_was() {
 
 #[tokio::test]
 async fn a_setting_by_which_nobody_is_believed_is_refused() {
-    for (setting, expected) in [("v2", "AUTH_TRUSTED_PROXIES"), ("v1", "v2 or off")] {
+    for (setting, expected) in [("v2", "--trusted-proxies"), ("v1", "v2 or off")] {
         let program = AuthProgram::new(env!("CARGO_BIN_EXE_command-line")).await.setting("AUTH_PROXY_PROTOCOL", setting);
         let output = program.run(&["serve"], "").await;
         let said = String::from_utf8_lossy(&output.stderr);

@@ -43,9 +43,7 @@ impl Settings {
     /// Checks every setting, and names all that is wrong at once.
     pub(crate) fn check(self) -> Result<Config, Problems> {
         let mut problems = Problems::new();
-        for name in settings::unknown_variables("AUTH_", known_variables().iter().map(String::as_str)) {
-            problems.add(name, "there is no such setting; see --help");
-        }
+        name_unknown(&mut problems);
         let profile = problems.check("AUTH_PROFILE", &self.profile, str::parse);
         let listen = problems.check("AUTH_LISTEN", &self.listen, settings::socket_addr);
         let metrics_listen = problems.check("AUTH_METRICS_LISTEN", &self.metrics_listen, optional_address);
@@ -54,13 +52,10 @@ impl Settings {
         let first_resource = problems.check("AUTH_FIRST_RESOURCE", &self.first_resource, settings::url);
         let trusted_proxies = problems.check("AUTH_TRUSTED_PROXIES", &self.trusted_proxies, settings::networks);
         let tls = problems.take("AUTH_TLS_CERT", settings::tls_files(self.tls_cert.clone(), self.tls_key.clone()));
-        let proxy_protocol = problems.check("AUTH_PROXY_PROTOCOL", &self.proxy_protocol, str::parse);
-        if proxy_protocol == Some(ProxyProtocol::V2) && trusted_proxies.as_ref().is_some_and(Vec::is_empty) {
-            problems.add("AUTH_PROXY_PROTOCOL", "nobody is believed: name the proxies in AUTH_TRUSTED_PROXIES");
-        }
+        let proxies = trusted_proxies.as_deref().unwrap_or_default();
+        let proxy_protocol = problems.take("AUTH_PROXY_PROTOCOL", ProxyProtocol::spoken_by(proxies, &self.proxy_protocol));
         let rate_limits = problems.check("AUTH_RATE_LIMITS", &self.rate_limits, rate_limit::rules);
-        let redis = problems.take("AUTH_REDIS_URL", settings::secret(self.redis_url.clone(), self.redis_url_file.as_deref()));
-        let redis = redis.map(|url| url.map(|url| problems.check("AUTH_REDIS_URL", url.expose_secret(), RedisUrl::parse)));
+        let redis = problems.take("AUTH_REDIS_URL", RedisUrl::given(self.redis_url.clone(), self.redis_url_file.as_deref()));
         let cors_origins = problems.check("AUTH_CORS_ORIGINS", &self.cors_origins, settings::origins);
         let docs = self.docs.as_deref().map(|docs| problems.check("AUTH_DOCS", docs, settings::switch));
         let lifetime = problems.check(
@@ -129,7 +124,7 @@ impl Settings {
             tls: tls.expect(unchecked),
             proxy_protocol: proxy_protocol.expect(unchecked),
             rate_limits: rate_limits.expect(unchecked),
-            redis: redis.expect(unchecked).flatten(),
+            redis: redis.expect(unchecked),
             https_only: profile != Profile::Development,
             cors_origins: cors_origins.expect(unchecked),
             docs: docs.flatten().unwrap_or(is_development),
@@ -204,6 +199,12 @@ fn is_loopback(issuer: &str) -> bool {
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     })
+}
+
+fn name_unknown(problems: &mut Problems) {
+    for name in settings::unknown_variables("AUTH_", known_variables().iter().map(String::as_str)) {
+        problems.add(name, "there is no such setting; see --help");
+    }
 }
 
 /// Every environment variable that a setting of any command reads.

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use clap::CommandFactory;
-use secrecy::ExposeSecret;
 use shared::{
     access_token::StalePolicy,
     server::{
@@ -39,13 +38,10 @@ impl Settings {
             problems.take("RESOURCE_DATABASE_URL", settings::secret(self.database_url, self.database_url_file.as_deref()));
         let trusted_proxies = problems.check("RESOURCE_TRUSTED_PROXIES", &self.trusted_proxies, settings::networks);
         let tls = problems.take("RESOURCE_TLS_CERT", settings::tls_files(self.tls_cert, self.tls_key));
-        let proxy_protocol = problems.check("RESOURCE_PROXY_PROTOCOL", &self.proxy_protocol, str::parse);
-        if proxy_protocol == Some(ProxyProtocol::V2) && trusted_proxies.as_ref().is_some_and(Vec::is_empty) {
-            problems.add("RESOURCE_PROXY_PROTOCOL", "nobody is believed: name the proxies in RESOURCE_TRUSTED_PROXIES");
-        }
+        let proxies = trusted_proxies.as_deref().unwrap_or_default();
+        let proxy_protocol = problems.take("RESOURCE_PROXY_PROTOCOL", ProxyProtocol::spoken_by(proxies, &self.proxy_protocol));
         let rate_limits = problems.check("RESOURCE_RATE_LIMITS", &self.rate_limits, rate_limit::rules);
-        let redis = problems.take("RESOURCE_REDIS_URL", settings::secret(self.redis_url, self.redis_url_file.as_deref()));
-        let redis = redis.map(|url| url.map(|url| problems.check("RESOURCE_REDIS_URL", url.expose_secret(), RedisUrl::parse)));
+        let redis = problems.take("RESOURCE_REDIS_URL", RedisUrl::given(self.redis_url, self.redis_url_file.as_deref()));
         let cors_origins = problems.check("RESOURCE_CORS_ORIGINS", &self.cors_origins, settings::origins);
         let docs = self.docs.map(|docs| problems.check("RESOURCE_DOCS", &docs, settings::switch));
         let documents_per_owner = problems.check("RESOURCE_DOCUMENTS_PER_OWNER", &self.documents_per_owner, positive_number);
@@ -83,7 +79,7 @@ impl Settings {
             tls: tls.expect(unchecked),
             proxy_protocol: proxy_protocol.expect(unchecked),
             rate_limits: rate_limits.expect(unchecked),
-            redis: redis.expect(unchecked).flatten(),
+            redis: redis.expect(unchecked),
             https_only: profile != Profile::Development,
             cors_origins: cors_origins.expect(unchecked),
             docs: docs.flatten().unwrap_or(profile == Profile::Development),
@@ -204,7 +200,7 @@ mod tests {
     #[test]
     fn the_proxy_protocol_needs_proxies() {
         let refusal = check(&["--proxy-protocol", "v2"]).expect_err("nobody is believed");
-        assert!(refusal.contains("RESOURCE_TRUSTED_PROXIES"), "{refusal}");
+        assert!(refusal.contains("--trusted-proxies"), "{refusal}");
         let config = check(&["--proxy-protocol", "v2", "--trusted-proxies", "10.0.0.0/8"]).expect("they are named");
         assert_eq!(config.proxy_protocol, ProxyProtocol::V2);
     }

@@ -8,9 +8,9 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    str::FromStr,
 };
 
+use ipnet::IpNet;
 use ppp::v2::{Addresses, Command, Header, PROTOCOL_PREFIX, Protocol, Type};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -31,12 +31,12 @@ pub enum ProxyProtocol {
     V2,
 }
 
-impl FromStr for ProxyProtocol {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl ProxyProtocol {
+    /// Reads the setting, which makes no sense without anybody to trust.
+    pub fn spoken_by(proxies: &[IpNet], text: &str) -> Result<Self, &'static str> {
         match text.trim() {
             "off" => Ok(Self::Off),
+            "v2" if proxies.is_empty() => Err("nobody would be believed: name the proxies in --trusted-proxies"),
             "v2" => Ok(Self::V2),
             _ => Err("expected v2 or off"),
         }
@@ -90,10 +90,8 @@ pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Announc
 fn understand(header: &[u8]) -> Result<Announced, Unannounced> {
     let header = Header::try_from(header).map_err(|_| Unannounced::Malformed)?;
     let client = match (header.command, header.addresses) {
-        // Whatever addresses come with it are to be passed over.
-        (Command::Local, _) => return Ok(Announced::Own),
-        // The proxy cannot say, or came over something that has no addresses.
-        (Command::Proxy, Addresses::Unspecified | Addresses::Unix(_)) => return Ok(Announced::Own),
+        // Whatever addresses come with LOCAL are to be passed over; or the proxy cannot say, or its client has no address.
+        (Command::Local, _) | (Command::Proxy, Addresses::Unspecified | Addresses::Unix(_)) => return Ok(Announced::Own),
         (Command::Proxy, Addresses::IPv4(ends)) => SocketAddr::new(IpAddr::V4(ends.source_address), ends.source_port),
         (Command::Proxy, Addresses::IPv6(ends)) => {
             SocketAddr::new(IpAddr::V6(ends.source_address).to_canonical(), ends.source_port)

@@ -69,6 +69,11 @@ impl Allowance {
         allowance
     }
 
+    /// The allowance of a request; without limits if it did not come through the edge.
+    pub fn of(request: &Request) -> Self {
+        request.extensions().get::<Self>().cloned().unwrap_or_default()
+    }
+
     /// Counts the request by what can be seen of it: its address, and the credentials it shows, good or not.
     pub(in crate::server) async fn arrive(&self, headers: &HeaderMap) {
         let Some(account) = &self.0 else { return };
@@ -152,12 +157,5 @@ impl Client<'_> {
 impl<'a> FromRequest<'a> for Allowance {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         Ok(Self::of(request))
-    }
-}
-
-impl Allowance {
-    /// The allowance of a request; without limits if it did not come through the edge.
-    pub fn of(request: &Request) -> Self {
-        request.extensions().get::<Self>().cloned().unwrap_or_default()
     }
 }

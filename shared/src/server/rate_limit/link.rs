@@ -5,6 +5,7 @@
 
 use std::{
     fmt,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -16,10 +17,11 @@ use arc_swap::ArcSwapOption;
 use aws_lc_rs::hmac;
 use prometheus_client::metrics::gauge::Gauge;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, RedisError, Script, aio::MultiplexedConnection};
+use secrecy::ExposeSecret;
 use tokio::{sync::Notify, task::JoinHandle, time::sleep};
 
 use super::redis::{add, run};
-use crate::server::metrics::Metrics;
+use crate::server::{metrics::Metrics, settings};
 
 /// So many requests in a row may go without an answer before the connection is given up.
 const PATIENCE: u32 = 3;
@@ -47,6 +49,11 @@ impl RedisUrl {
             address if address.is_supported() => Ok(Self(client)),
             _ => Err(EXPECTED.to_owned()),
         }
+    }
+
+    /// The URL that is given, or that a file holds, if either is.
+    pub fn given(url: Option<String>, file: Option<&Path>) -> Result<Option<Self>, String> {
+        settings::secret(url, file)?.map(|url| Self::parse(url.expose_secret())).transpose()
     }
 
     /// What the names of buckets are made with: the same for all replicas, and not in Redis itself.
