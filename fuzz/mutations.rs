@@ -85,7 +85,9 @@ pub(crate) fn hold(target: &str, body: fn(&[u8])) {
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let inputs = (any::<Index>(), prop::collection::vec(mutation(), 1..6)).prop_map(|(seed, mutations)| {
         let mut input = seeds[seed.index(seeds.len())].clone();
-        mutations.iter().for_each(|mutation| mutation.apply(&mut input, &seeds));
+        for mutation in &mutations {
+            mutation.apply(&mut input, &seeds);
+        }
         input
     });
     let outcome = runner.run(&inputs, |input| {

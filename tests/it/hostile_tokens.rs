@@ -24,19 +24,19 @@ const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 /// Everything that is one change away from this text: a letter more, less, or another, two changed places, a cut.
 fn neighbours(token: &str) -> impl Iterator<Item = Vec<u8>> {
     let bytes = token.as_bytes();
-    let with = |at: usize, value: u8| {
+    let with = move |at: usize, value: u8| {
         let mut changed = bytes.to_vec();
         changed[at] = value;
         changed
     };
     let letters = (0..bytes.len()).flat_map(move |at| ALPHABET.iter().map(move |letter| with(at, *letter)));
     let bits = (0..bytes.len()).flat_map(move |at| (0..8).map(move |bit| with(at, bytes[at] ^ (1 << bit))));
-    let fewer = (0..bytes.len()).map(|at| [&bytes[..at], &bytes[at + 1..]].concat());
+    let fewer = (0..bytes.len()).map(move |at| [&bytes[..at], &bytes[at + 1..]].concat());
     let more = (0..=bytes.len()).flat_map(move |at| {
         b"A.=\n %".iter().chain(bytes.get(at)).map(move |letter| [&bytes[..at], &[*letter], &bytes[at..]].concat())
     });
-    let swapped = (1..bytes.len()).map(|at| [&bytes[..at - 1], &[bytes[at], bytes[at - 1]], &bytes[at + 1..]].concat());
-    let cut = (0..bytes.len()).flat_map(|at| [bytes[..at].to_vec(), bytes[at..].to_vec()]);
+    let swapped = (1..bytes.len()).map(move |at| [&bytes[..at - 1], &[bytes[at], bytes[at - 1]], &bytes[at + 1..]].concat());
+    let cut = (0..bytes.len()).flat_map(move |at| [bytes[..at].to_vec(), bytes[at..].to_vec()]);
     letters.chain(bits).chain(fewer).chain(more).chain(swapped).chain(cut)
 }
 
