@@ -80,7 +80,14 @@ fn checked(head: &str) -> String {
 }
 
 /// Times so many of each kind in turn, and tells of each whether it can be told from the first.
-async fn compare(scene: &Scene, kinds: &[Kind], count: usize, about: About, verdicts: &mut Verdicts) -> anyhow::Result<()> {
+async fn compare(
+    scene: &Scene,
+    kinds: &[Kind],
+    size: Size,
+    count: usize,
+    about: About,
+    verdicts: &mut Verdicts,
+) -> anyhow::Result<()> {
     let mut connection = Connection::open(&scene.address()).await?;
     let mut samples: Vec<_> = kinds.iter().map(|(name, _)| Sample::new(name)).collect();
     for round in 0..count + count / 10 {
