@@ -27,6 +27,9 @@ struct Size {
     hashes: usize,
     /// How often something is timed that takes none.
     lookups: usize,
+    /// By how many percent two medians may differ. Few samples on a machine with other work to do differ by themselves, which
+    /// is why the classifier counts there.
+    medians: f64,
     tokens: usize,
     /// Worthless tokens in a second.
     garbage: usize,
@@ -41,6 +44,7 @@ const SHORT: Size = Size {
     time: Duration::from_secs(5),
     hashes: 150,
     lookups: 600,
+    medians: 25.0,
     tokens: 10_000,
     garbage: 1_000,
     key_sets: 300.0,
@@ -50,6 +54,7 @@ const LONG: Size = Size {
     time: Duration::from_mins(1),
     hashes: 1_000,
     lookups: 5_000,
+    medians: 5.0,
     tokens: 100_000,
     garbage: 10_000,
     key_sets: 5_000.0,

@@ -36,19 +36,19 @@ pub(crate) async fn run(size: Size, verdicts: &mut Verdicts) -> anyhow::Result<(
         ("a disabled user", scene.login("gone", tests::PASSWORD)),
         ("a password that is too long", scene.login("ada", &long)),
     ];
-    compare(&scene, &logins, size.hashes, Secret, verdicts).await?;
+    compare(&scene, &logins, size, size.hashes, Secret, verdicts).await?;
 
     let (almost, nothing) = (with_another_end(&scene.secret), "cs_".to_owned() + &"A".repeat(scene.secret.len() - 3));
     let clients: [Kind; 2] = [
         ("a secret with another end", scene.client_credentials("batch", &almost)),
         ("a secret of which nothing is right", scene.client_credentials("batch", &nothing)),
     ];
-    compare(&scene, &clients, size.lookups, Secret, verdicts).await?;
+    compare(&scene, &clients, size, size.lookups, Secret, verdicts).await?;
     let clients: [Kind; 2] = [
         ("a wrong secret", scene.client_credentials("batch", &nothing)),
         ("nobody's client", scene.client_credentials("bitch", &nothing)),
     ];
-    compare(&scene, &clients, size.lookups, Name, verdicts).await?;
+    compare(&scene, &clients, size, size.lookups, Name, verdicts).await?;
 
     let add = ["api-key", "add", "ada", "--name", "of the press", "--scope", "documents:read"];
     let key = scene.operate(&add).await.trim().to_owned();
@@ -61,9 +61,9 @@ pub(crate) async fn run(size: Size, verdicts: &mut Verdicts) -> anyhow::Result<(
         ("a key with another end", show(identifier, &with_another_end(secret))),
         ("a key of which nothing is right", show(identifier, &wrong)),
     ];
-    compare(&scene, &keys, size.lookups, Secret, verdicts).await?;
+    compare(&scene, &keys, size, size.lookups, Secret, verdicts).await?;
     let keys: [Kind; 2] = [("a wrong key", show(identifier, &wrong)), ("nobody's key", show(&nobodys, &wrong))];
-    compare(&scene, &keys, size.lookups, Name, verdicts).await
+    compare(&scene, &keys, size, size.lookups, Name, verdicts).await
 }
 
 /// The text with another last letter.
@@ -80,7 +80,14 @@ fn checked(head: &str) -> String {
 }
 
 /// Times so many of each kind in turn, and tells of each whether it can be told from the first.
-async fn compare(scene: &Scene, kinds: &[Kind], count: usize, about: About, verdicts: &mut Verdicts) -> anyhow::Result<()> {
+async fn compare(
+    scene: &Scene,
+    kinds: &[Kind],
+    size: Size,
+    count: usize,
+    about: About,
+    verdicts: &mut Verdicts,
+) -> anyhow::Result<()> {
     let mut connection = Connection::open(&scene.address()).await?;
     let mut samples: Vec<_> = kinds.iter().map(|(name, _)| Sample::new(name)).collect();
     for round in 0..count + count / 10 {
@@ -110,8 +117,8 @@ async fn compare(scene: &Scene, kinds: &[Kind], count: usize, about: About, verd
             against * 1e3
         );
         let holds = match about {
-            Secret => difference < 5.0 && area < chance,
-            Name => difference < 10.0,
+            Secret => difference < size.medians && area < chance,
+            Name => difference < 2.0 * size.medians,
         };
         verdicts.note(holds, &figures);
     }

@@ -34,8 +34,8 @@ pub struct Outcome {
 /// Drives the API through the whole catalogue, and tells each outcome as soon as it is known.
 pub async fn run(trial: &Trial, mut tell: impl FnMut(&Outcome)) -> Report {
     let mut outcomes = Vec::new();
-    for row in hostile::rows(trial) {
-        let outcome = run_row(trial, row).await;
+    for make in hostile::rows() {
+        let outcome = run_row(trial, make(trial)).await;
         tell(&outcome);
         outcomes.push(outcome);
     }
