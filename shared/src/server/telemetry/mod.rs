@@ -75,7 +75,7 @@ pub struct Telemetry(Option<Exporting>);
 /// Sends log lines that pass `filter` to standard error, and panics with them; sends traces where `traces` says, if it does.
 ///
 /// Standard output stays free for what a command prints. Exporting traces takes a runtime, the current one.
-pub fn init(filter: &str, format: Format, traces: Option<Traces>) -> Result<Telemetry, TelemetryError> {
+pub fn init(filter: &str, format: Format, traces: Option<&Traces>) -> Result<Telemetry, TelemetryError> {
     let filter = EnvFilter::try_new(filter).map_err(TelemetryError::Filter)?;
     let is_terminal = io::stderr().is_terminal();
     let is_human = match format {
