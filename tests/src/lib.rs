@@ -16,6 +16,7 @@ mod http;
 pub mod jwt;
 mod mock_issuer;
 mod oauth_client;
+mod port;
 mod resource_server;
 pub mod rows;
 mod running;
@@ -32,6 +33,7 @@ pub use self::{
     http::{Call, Http},
     mock_issuer::{MockIssuer, Reply},
     oauth_client::OAuthClient,
+    port::free_address,
     resource_server::{ResourceHome, ResourceServer},
     stack::{Builder, PEOPLE, Stack},
     tokens::Tokens,

@@ -1,8 +1,8 @@
 //! Logs, for people in a terminal and as JSON lines otherwise; and traces, for a collector that the settings name.
 //!
 //! Whatever a client managed to get into a log line stays inside that line: control characters and the Unicode line
-//! separators are written as escapes in both forms ([`lines`]). A trace gets spans of ours and nothing else: no log line,
-//! no library's span with a statement in it, no text of a client ([`traces`]).
+//! separators are written as escapes in both forms (`lines.rs`). A trace gets spans of ours and nothing else: no log line,
+//! no library's span with a statement in it, no text of a client (`traces.rs`).
 
 mod export;
 mod lines;
