@@ -139,12 +139,7 @@ impl App {
                 lists: lists.clone(),
             },
             lists: lists.clone(),
-            metadata: Arc::new(Metadata::new(
-                &issuer_name,
-                enabled_grants(config.profile),
-                config.signing_algorithm,
-                config.docs,
-            )),
+            metadata: metadata(&config, &issuer_name),
             ring: Arc::clone(&ring),
             jwks_max_age: rotator.lifecycle.max_age(),
             issuer: issuer_name,
@@ -244,6 +239,10 @@ async fn apply_file(config: &Config, store: &Store, hashing: &PasswordHashing) -
 async fn metrics_listener(config: &Config) -> anyhow::Result<Option<Listener>> {
     let Some(address) = config.metrics_listen else { return Ok(None) };
     Listener::bind(address).await.map(Some).with_context(|| format!("cannot listen on {address}"))
+}
+
+fn metadata(config: &Config, issuer: &str) -> Arc<Metadata> {
+    Arc::new(Metadata::new(issuer, enabled_grants(config.profile), config.signing_algorithm, config.docs))
 }
 
 /// Publishes what the parts count.

@@ -137,7 +137,7 @@ impl Database {
 
     /// Begins a transaction that will write; dropping it rolls it back.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let began = Instant::now();
+        let asked = Instant::now();
         let begun = self
             .writer
             .begin_with_options(TransactionOptions {
@@ -147,7 +147,7 @@ impl Database {
             })
             .instrument(trace_context::step(|| tracing::info_span!(target: TRACE, "db begin", otel.kind = "client")))
             .await;
-        self.waits.observe(began.elapsed().as_secs_f64());
+        self.waits.observe(asked.elapsed().as_secs_f64());
         begun
     }
 
@@ -201,16 +201,12 @@ impl Database {
 }
 
 fn state(connections: &DatabaseConnection, most: u32) -> PoolState {
-    let (open, idle) = match connections.get_database_backend() {
-        DbBackend::Sqlite => {
-            let pool = connections.get_sqlite_connection_pool();
-            (pool.size(), pool.num_idle())
-        }
-        // Nothing else is connected to.
-        _ => {
-            let pool = connections.get_postgres_connection_pool();
-            (pool.size(), pool.num_idle())
-        }
+    let (open, idle) = if connections.get_database_backend() == DbBackend::Sqlite {
+        let pool = connections.get_sqlite_connection_pool();
+        (pool.size(), pool.num_idle())
+    } else {
+        let pool = connections.get_postgres_connection_pool();
+        (pool.size(), pool.num_idle())
     };
     // Two numbers that are not read at the same moment.
     PoolState { name: "", open, idle: u32::try_from(idle).map_or(open, |idle| idle.min(open)), most }

@@ -1,14 +1,11 @@
 //! What `/metrics` tells the people who run the services, and that it tells nothing about anybody else.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use auth_service::ClientKind;
 use serde_json::json;
 use shared::server::rate_limit::rules;
-use tests::{Http, PASSWORD, ResourceHome, Stack};
+use tests::{Http, PASSWORD, ResourceHome, Stack, free_address};
 use tokio::time::{sleep, timeout};
 
 /// How long a counter may take to move; it only ends a test that would wait for ever.
@@ -26,7 +23,7 @@ struct Metrics(Http);
 
 impl Watched {
     async fn start(change: impl FnOnce(&mut auth_service::Config) + Send + 'static) -> Self {
-        let (auth, resource) = (free(), free());
+        let (auth, resource) = (free_address(), free_address());
         let builder = Stack::builder().auth(move |config| {
             config.metrics_listen = Some(auth);
             change(config);
@@ -80,10 +77,6 @@ impl Metrics {
         let value = self.number(series).await;
         assert!((value - f64::from(number)).abs() < 0.1, "{series} {value}");
     }
-}
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port is free")
 }
 
 #[tokio::test]
@@ -190,8 +183,8 @@ async fn credentials_that_are_refused_are_counted_by_reason() {
 
 #[tokio::test]
 async fn an_issuer_that_is_away_can_be_seen() {
-    let nobody = format!("http://{}", free());
-    let address = free();
+    let nobody = format!("http://{}", free_address());
+    let address = free_address();
     let home = ResourceHome::new().await;
     let _service = home.start(&nobody, |config| config.metrics_listen = Some(address)).await.expect("it does not wait for it");
     let resource = Metrics::at(address);

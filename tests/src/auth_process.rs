@@ -1,7 +1,7 @@
 //! auth-service as a program of its own: what can be killed, and what is run at a command line.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
     process::{ExitStatus, Output, Stdio},
     sync::Arc,
@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{ADMIN_PASSWORD, AuthHome, Http, OAuthClient};
+use crate::{ADMIN_PASSWORD, AuthHome, Http, OAuthClient, free_address};
 
 /// How long a start may take; it only ends a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -41,8 +41,7 @@ impl AuthProgram {
 
     /// A program that lives in this home, perhaps beside others, on a port that is free now.
     pub fn living_in(program: impl Into<PathBuf>, home: Arc<AuthHome>) -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-        let address = free.local_addr().expect("it is bound");
+        let address = free_address();
         let settings = vec![
             ("AUTH_LISTEN", address.to_string()),
             ("AUTH_METRICS_LISTEN", "off".to_owned()),

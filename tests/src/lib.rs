@@ -19,6 +19,7 @@ pub mod jwt;
 pub mod load;
 mod mock_issuer;
 mod oauth_client;
+mod port;
 mod postgresql;
 mod redis;
 mod relay;
@@ -27,6 +28,7 @@ pub mod rows;
 mod running;
 mod stack;
 mod tokens;
+mod untested;
 mod watch;
 pub mod wire;
 
@@ -39,12 +41,14 @@ pub use self::{
     http::{Call, Http},
     mock_issuer::{MockIssuer, Reply},
     oauth_client::OAuthClient,
+    port::free_address,
     postgresql::{PostgresqlServer, Stop, write_private},
-    redis::{TestRedis, free_address},
+    redis::TestRedis,
     relay::{Relay, Weather},
     resource_server::{ResourceHome, ResourceServer},
     stack::{Builder, PEOPLE, Stack},
     tokens::Tokens,
+    untested::untested,
 };
 
 /// The password of every user of a test, unless the test is about passwords.

@@ -2,13 +2,14 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
 use tempfile::TempDir;
+
+use crate::{free_address, untested};
 
 /// Who PostgreSQL runs as where the test is root: it refuses to be that.
 const USER: &str = "postgres";
@@ -45,11 +46,11 @@ impl PostgresqlServer {
     /// Starts a server with these settings, in a directory that was prepared.
     pub fn start_with(options: &[&str], prepare: impl FnOnce(&Path)) -> Option<Self> {
         let Some(programs) = programs() else {
-            eprintln!("SKIPPED: PostgreSQL is not installed, and this needs a server of its own");
+            untested("what PostgreSQL does when it fails", "it is not installed, and this needs a server of its own");
             return None;
         };
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port is free").port();
+        let port = free_address().port();
         let options = options.iter().map(|&option| option.to_owned()).collect();
         let server = Self { programs, directory, port, options };
         give_away(server.directory.path());

@@ -2,7 +2,6 @@
 
 use std::{
     env,
-    io::{self, Write},
     net::{Ipv4Addr, SocketAddr},
 };
 
@@ -13,6 +12,8 @@ use tokio::{
     task::JoinHandle,
 };
 use url::Url;
+
+use crate::untested;
 
 /// The environment variable that names a server in which anything may be written.
 const SERVER: &str = "TEST_REDIS_URL";
@@ -38,8 +39,7 @@ impl TestRedis {
     /// A way to the server; none where `TEST_REDIS_URL` is not set. Then the test has nothing to say, and says that.
     pub async fn reach() -> Option<Self> {
         let Ok(server) = env::var(SERVER) else {
-            // Not by `eprintln!`, which nobody sees of a test that passes.
-            let _ = writeln!(io::stderr(), "not tested: what replicas share through Redis, for {SERVER} is not set");
+            untested("what replicas share through Redis", &format!("{SERVER} is not set"));
             return None;
         };
         let mut url = Url::parse(&server).expect("TEST_REDIS_URL is a URL");
@@ -97,10 +97,4 @@ async fn carry(mut stream: TcpStream, upstream: String, mut way: watch::Receiver
         _ = until.wait_for(|way| *way != Way::Open) => {}
     }
     let _ = way.wait_for(|way| *way != Way::Stuck).await;
-}
-
-/// A port that is free now, on the loopback interface.
-pub fn free_address() -> SocketAddr {
-    let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
-    free.expect("a port is free")
 }

@@ -14,7 +14,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let log = settings.log.clone();
     let config = settings.check()?;
     let telemetry =
-        telemetry::init(&log, telemetry::Format::Auto, config.traces.clone()).context("AUTH_LOG or AUTH_OTLP_ENDPOINT")?;
+        telemetry::init(&log, telemetry::Format::Auto, config.traces.as_ref()).context("AUTH_LOG or AUTH_OTLP_ENDPOINT")?;
     let profile = config.profile;
     let has_docs = config.docs;
     let app = App::start(config).await?;

@@ -185,7 +185,8 @@ pub(crate) struct Settings {
     #[arg(long = "apply", env = "AUTH_APPLY", value_name = "FILE")]
     pub(super) apply: Option<PathBuf>,
 
-    /// Base URL of a collector that takes traces by OTLP over HTTP, such as http://localhost:4318 [default: none, and no traces]
+    /// Base URL of a collector that takes traces by OTLP over HTTP, such as `http://localhost:4318` [default: none, and
+    /// no traces]
     #[arg(long, env = "AUTH_OTLP_ENDPOINT", value_name = "URL")]
     pub(super) otlp_endpoint: Option<String>,
 

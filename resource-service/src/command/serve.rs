@@ -9,7 +9,7 @@ use crate::{App, Profile, config::Settings};
 pub(super) async fn run(settings: Settings) -> anyhow::Result<()> {
     let log = settings.log.clone();
     let config = settings.check()?;
-    let telemetry = telemetry::init(&log, telemetry::Format::Auto, config.traces.clone())
+    let telemetry = telemetry::init(&log, telemetry::Format::Auto, config.traces.as_ref())
         .context("RESOURCE_LOG or RESOURCE_OTLP_ENDPOINT")?;
     let (profile, issuer, has_docs) = (config.profile, config.issuer.clone(), config.docs);
     // A start that waits for its database can be stopped like a service that runs.

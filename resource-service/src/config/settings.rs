@@ -118,7 +118,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "RESOURCE_FORWARD_AUTH_AUDIENCES", value_name = "URLS", default_value = "", hide_default_value = true)]
     pub(super) forward_auth_audiences: String,
 
-    /// Base URL of a collector that takes traces by OTLP over HTTP, such as http://localhost:4318 [default: none, and no traces]
+    /// Base URL of a collector that takes traces by OTLP over HTTP, such as `http://localhost:4318` [default: none, and
+    /// no traces]
     #[arg(long, env = "RESOURCE_OTLP_ENDPOINT", value_name = "URL")]
     pub(super) otlp_endpoint: Option<String>,
 

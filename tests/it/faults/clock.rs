@@ -1,12 +1,12 @@
 //! The clock of the issuer jumps between two starts.
 
-use tests::{AuthProgram, OAuthClient, PASSWORD};
+use tests::{AuthProgram, OAuthClient, PASSWORD, untested};
 
 /// The wrapper that shifts a program's clock; none, and a line that says so, where it is not installed.
 fn faketime() -> Option<&'static str> {
     let found = std::path::Path::new("/usr/bin/faketime").exists();
     if !found {
-        eprintln!("SKIPPED: libfaketime is not installed (Debian: faketime)");
+        untested("what a clock that jumps does", "libfaketime is not installed (Debian: faketime)");
     }
     found.then_some("/usr/bin/faketime")
 }

@@ -6,7 +6,7 @@ mod programs;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use tests::ADMIN_PASSWORD;
+use tests::{ADMIN_PASSWORD, free_address};
 use tokio::time::{sleep, timeout};
 
 use self::{
@@ -157,10 +157,7 @@ async fn without_a_collector_the_callers_trace_is_still_in_both_logs() {
 
 #[tokio::test]
 async fn a_collector_that_is_away_costs_spans_and_nothing_else() {
-    let nobody = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        format!("http://{}", listener.local_addr().expect("it is bound"))
-    };
+    let nobody = format!("http://{}", free_address());
     let programs = Programs::start(Some(&nobody)).await;
     programs.client().log_in("admin", ADMIN_PASSWORD).await;
 

@@ -1,15 +1,9 @@
 //! Both services as programs: what they log and where their spans go is of a whole process.
 
-use std::{
-    fs::File,
-    net::{Ipv4Addr, TcpListener},
-    path::PathBuf,
-    process::Stdio,
-    time::Duration,
-};
+use std::{fs::File, path::PathBuf, process::Stdio, time::Duration};
 
 use serde_json::Value;
-use tests::{ADMIN_PASSWORD, AuthHome, Http, OAuthClient, ResourceHome};
+use tests::{ADMIN_PASSWORD, AuthHome, Http, OAuthClient, ResourceHome, free_address};
 use tokio::{
     process::{Child, Command},
     time::{sleep, timeout},
@@ -38,7 +32,7 @@ impl Programs {
     /// Starts them, and waits until they are ready; traces go to this collector, if there is one.
     pub(super) async fn start(collector: Option<&str>) -> Self {
         let (auth_home, resource_home) = (AuthHome::new().await, ResourceHome::new().await);
-        let [auth_port, resource_port] = [free_port(), free_port()];
+        let [auth_port, resource_port] = [free_address().port(), free_address().port()];
         let [issuer, resource_id] = [auth_port, resource_port].map(|port| format!("http://localhost:{port}"));
         let auth = [
             ("DATA_DIR", auth_home.directory().display().to_string()),
@@ -79,7 +73,7 @@ impl Programs {
 impl Program {
     async fn start(name: &str, port: u16, settings: &[(&str, String)], collector: Option<&str>, log: PathBuf) -> Self {
         let prefix = if name == "auth-service" { "AUTH_" } else { "RESOURCE_" };
-        let metrics_port = free_port();
+        let metrics_port = free_address().port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_command-line"));
         command.arg0(name).arg("serve").kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::create(&log).expect("the log can be made"));
@@ -153,9 +147,4 @@ impl Program {
         assert!(told.success());
         timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("it was waited for").success()
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    listener.local_addr().expect("it is bound").port()
 }

@@ -1,8 +1,8 @@
 //! Logs, for people in a terminal and as JSON lines otherwise; and traces, for a collector that the settings name.
 //!
 //! Whatever a client managed to get into a log line stays inside that line: control characters and the Unicode line
-//! separators are written as escapes in both forms ([`lines`]). A trace gets spans of ours and nothing else: no log line,
-//! no library's span with a statement in it, no text of a client ([`traces`]).
+//! separators are written as escapes in both forms (`lines.rs`). A trace gets spans of ours and nothing else: no log line,
+//! no library's span with a statement in it, no text of a client (`traces.rs`).
 
 mod export;
 mod lines;
@@ -82,8 +82,9 @@ pub struct Telemetry {
 /// Sends log lines that pass `filter` to standard error, and panics with them; sends traces where `traces` says, if it does.
 ///
 /// Standard output stays free for what a command prints. A thread of its own writes the lines: were they written where they
-/// are made, a pipe that nobody reads would stop the whole service, a request at a time. Exporting traces takes a runtime, the current one.
-pub fn init(filter: &str, format: Format, traces: Option<Traces>) -> Result<Telemetry, TelemetryError> {
+/// are made, a pipe that nobody reads would stop the whole service, a request at a time. Exporting traces takes a runtime,
+/// the current one.
+pub fn init(filter: &str, format: Format, traces: Option<&Traces>) -> Result<Telemetry, TelemetryError> {
     let filter = EnvFilter::try_new(filter).map_err(TelemetryError::Filter)?;
     let is_terminal = io::stderr().is_terminal();
     let is_human = match format {

@@ -53,7 +53,7 @@ pub fn collector(value: &str) -> Result<Url, String> {
 }
 
 /// Starts to export, and returns the layer that makes spans of ours into spans of a trace.
-pub(super) fn start(traces: Traces) -> Result<(Exporting, BoxedLayer), reqwest::Error> {
+pub(super) fn start(traces: &Traces) -> Result<(Exporting, BoxedLayer), reqwest::Error> {
     // Every value is given: the SDK would take what is not from environment variables that are no settings of ours.
     let resource = Resource::builder_empty()
         .with_attributes([
