@@ -1,6 +1,6 @@
 """The checks of forward auth: requests to nginx, which asks resource-service before it lets them through to a program.
 
-usage: checks.py with-issuer | without-issuer | without-resource-service, started by tests/forward-auth/run
+usage: checks.py with-issuer | one-need | without-issuer | without-resource-service, started by tests/forward-auth/run
 """
 
 import base64
@@ -119,6 +119,24 @@ def with_issuer():
         check(f"{path} is not there", status == 404, status)
 
 
+def one_need():
+    """A proxy that asks the same of every path: the scope to read."""
+    reader = log_in("the-reader")
+    expected = {"subject": subject(reader), "client": "first-party", "scopes": ["documents:read"], "roles": ["reader"]}
+    for what, headers in {"a reader reads, and the program knows who it is": {}, "forged headers beside a token are overwritten": FORGED}.items():
+        status, _, body = ask("/orders", reader, headers)
+        check(what, status == 200 and json.loads(body)["caller"] == expected, (status, body))
+    key = {"X-API-Key": api_key("the-reader", "documents:read")}
+    status, _, body = ask("/orders", headers=key)
+    check("an API key reads for its owner", status == 200 and json.loads(body)["caller"]["subject"] == expected["subject"], (status, body))
+    refused("without a token nobody passes", ask("/orders"), 401, None)
+    refused("forged headers alone do not pass", ask("/orders", headers=FORGED), 401, None)
+    refused("a bad token does not pass", ask("/orders", reader[:-8] + "AAAAAAAA"), 401, "invalid_token")
+    refused("too little does not pass", ask("/orders", log_in("the-editor", scope="documents:write")), 403, "insufficient_scope")
+    status, _, _ = ask("/orders%2f..", reader)
+    check("a path that could be read in two ways does not pass", status == 400, status)
+
+
 def without_issuer():
     """resource-service was started anew, has no keys and finds no issuer."""
     with open(TOKENS, encoding="utf-8") as file:
@@ -137,5 +155,5 @@ def without_resource_service():
     unavailable("with or without a token", ask("/orders"))
 
 
-{"with-issuer": with_issuer, "without-issuer": without_issuer, "without-resource-service": without_resource_service}[sys.argv[1]]()
+{"with-issuer": with_issuer, "one-need": one_need, "without-issuer": without_issuer, "without-resource-service": without_resource_service}[sys.argv[1]]()
 sys.exit(failed != 0)

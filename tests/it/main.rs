@@ -45,6 +45,7 @@ mod introspection;
 mod issuer_keys;
 mod jwks;
 mod keys;
+mod known_rights;
 mod metadata;
 mod metrics;
 mod openapi;
