@@ -40,6 +40,7 @@ mod jwks;
 mod keys;
 mod metadata;
 mod openapi;
+mod operations;
 mod own_sessions;
 mod password_change;
 mod password_grant;
