@@ -31,6 +31,7 @@ mod documents;
 mod faults;
 mod follower;
 mod forward_auth;
+mod growth;
 mod health;
 mod http_surface;
 mod https;
