@@ -215,12 +215,14 @@ impl App {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             }))
         });
-        let _upkeep = self.upkeep;
+        let upkeep = self.upkeep;
         let served = self.listener.serve(self.endpoint, shutdown).await;
         stop.send_replace(true);
         if let Some(metrics) = metrics {
             metrics.await??;
         }
+        // What it would still ask of a closed database could only fail.
+        drop(upkeep);
         self.operator.close().await?;
         Ok(served?)
     }

@@ -18,7 +18,7 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 use sqlx::{
-    Connection, PgConnection,
+    Connection, PgConnection, SqliteConnection,
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::time::timeout;
@@ -269,7 +269,8 @@ fn sqlite(url: &str, connections: u32) -> ConnectOptions {
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY_TIMEOUT)
                 .foreign_keys(true)
-        });
+        })
+        .map_sqlx_sqlite_pool_opts(|options| options.after_release(|connection, _| Box::pin(is_out(connection))));
     options
 }
 
@@ -286,6 +287,19 @@ fn postgres(url: &str, connections: u32) -> ConnectOptions {
         // TCP has patience: a quarter of an hour after everything else is well again.
         .map_sqlx_postgres_pool_opts(|options| options.after_release(|connection, _| Box::pin(answers(connection))));
     options
+}
+
+/// Whether a connection is out of its last transaction; if not it is closed.
+///
+/// Where a disk is full, SQLite may end a transaction by itself, or refuse to end it. The driver's count is wrong from then
+/// on: what it takes for a transaction is a savepoint in one that nobody commits, and everything that is acknowledged is lost
+/// at the next crash.
+async fn is_out(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // The rollback that dropping a transaction asks for may still be under way; this is answered behind it.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// Whether what was asked on this connection is answered in time; an error closes it.

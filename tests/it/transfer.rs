@@ -79,7 +79,7 @@ async fn tokens_sessions_and_keys_outlive_a_move_to_postgresql_and_back() {
         running.http().get("/account").bearer(&tokens.access).send().await.assert_status(200);
         tokens = running.client().scope("account").next_tokens(&tokens.refresh).await;
         running.client().refresh(&revoked.refresh).await.assert_oauth_error(400, "invalid_grant");
-        running.client().exchange(key.expose_secret()).await.assert_tokens();
+        running.client().unnamed().exchange(key.expose_secret()).await.assert_tokens();
         running.client().log_in("user-7", PASSWORD).await;
         running.operator().seal_audit().await.expect("it can be sealed");
         assert_eq!(running.operator().verify_audit().await.expect("it can be verified"), [] as [String; 0]);

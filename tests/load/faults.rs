@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
 }
 
 fn program(path: PathBuf, home: AuthHome) -> AuthProgram {
-    AuthProgram::living_in(path, Arc::new(home)).setting("AUTH_REFRESH_GRACE", "1m")
+    AuthProgram::living_in(path, Arc::new(home)).setting("AUTH_REFRESH_GRACE", "1m").setting("AUTH_LOG", "off")
 }
 
 /// Kills the service so many times, each at another moment.
@@ -142,6 +142,9 @@ async fn survive(
     println!("  not answered           {}", count(|worker| worker.ledger().unanswered));
     println!("  unexpected answers     {}", count(|worker| worker.ledger().unexpected.len()));
     print(&findings);
+    for answer in workers.iter().flat_map(|worker| &worker.ledger().unexpected).take(3) {
+        println!("  unexpected: {answer}");
+    }
     println!("  slowest 503, recovery  {:.2} s, {:.2} s", slowest.as_secs_f64(), recovery.as_secs_f64());
     Ok(findings)
 }

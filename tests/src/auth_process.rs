@@ -83,18 +83,10 @@ impl AuthProgram {
         self.serve_as(command).await
     }
 
-    /// The same by way of another program that is given its command line, such as `faketime`.
-    pub async fn serve_under(&self, wrapper: &str, arguments: &[&str]) -> AuthProcess {
-        let bare = self.command();
-        let mut command = Command::new(wrapper);
-        command.args(arguments).arg(bare.as_std().get_program());
-        for (name, value) in bare.as_std().get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.stdin(Stdio::null()).kill_on_drop(true);
+    /// The same with more in its environment.
+    pub async fn serve_with(&self, environment: &[(&str, &str)]) -> AuthProcess {
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
         self.serve_as(command).await
     }
 

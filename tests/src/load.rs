@@ -12,13 +12,18 @@ use std::{
 use serde_json::json;
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::{ADMIN_PASSWORD, Answer, Http, OAuthClient, TestDatabase, Tokens};
+use crate::{ADMIN_PASSWORD, Answer, Call, Http, OAuthClient, TestDatabase, Tokens};
 
 /// How long somebody waits who was not answered, or asked to come back.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How often somebody comes back who only looks whether everything is there.
+const ATTEMPTS: usize = 100;
 /// Every so many requests somebody logs in and out again; every so many, a user is created.
 const LOGIN_EVERY: usize = 8;
 const USER_EVERY: usize = 5;
+
+/// How many crews have been hired.
+static CREWS: AtomicUsize = AtomicUsize::new(0);
 
 /// One administrator with one session, and the record of what they were told.
 pub struct Worker {
@@ -75,11 +80,13 @@ pub struct Load {
 impl Worker {
     /// So many administrators, each with a session at the service that answers here.
     pub async fn hire(count: usize, http: &Http) -> Vec<Self> {
+        // Those who were hired before them have created users, too.
+        let crew = CREWS.fetch_add(1, Ordering::Relaxed);
         let mut workers = Vec::new();
         for number in 0..count {
             let client = OAuthClient::first_party(http.clone()).scope("account admin:users");
-            let tokens = client.open_session("admin", ADMIN_PASSWORD).await;
-            let name = format!("w{number}");
+            let tokens = Tokens::of(&settled(client.password_request("admin", ADMIN_PASSWORD)).await);
+            let name = format!("crew-{crew}-{number}");
             workers.push(Self { http: http.clone(), client, tokens, turns: 0, name, ledger: Ledger::default() });
         }
         workers
@@ -161,7 +168,7 @@ impl Worker {
         self.ledger.on_record.extend(answer.header("x-request-id").map(ToOwned::to_owned));
     }
 
-    async fn expect(&mut self, request: crate::Call, status: u16) -> Option<Answer> {
+    async fn expect(&mut self, request: Call, status: u16) -> Option<Answer> {
         let began = Instant::now();
         match request.try_send().await {
             Ok(answer) if answer.status() == status => {
@@ -182,13 +189,12 @@ impl Worker {
 
     /// Whether their session goes on: with the last token they were given, whether or not the answer after it was lost.
     async fn goes_on(&mut self) -> bool {
-        let Ok(answer) = self.client.refresh_request(&self.tokens.refresh).try_send().await else { return false };
+        let answer = settled(self.client.refresh_request(&self.tokens.refresh)).await;
         if answer.status() != 200 {
             return false;
         }
         self.tokens = Tokens::of(&answer);
-        let account = self.http.get("/account").bearer(&self.tokens.access).try_send().await;
-        account.is_ok_and(|answer| answer.status() == 200)
+        settled(self.http.get("/account").bearer(&self.tokens.access)).await.status() == 200
     }
 }
 
@@ -226,7 +232,7 @@ pub async fn audit(workers: &mut [Worker], database: &TestDatabase) -> Findings 
         findings.lost.extend(unrecorded.map(|id| format!("the record of request {id}")));
         findings.lost.extend(ledger.users.iter().filter(|id| !users.contains(*id)).map(|id| format!("the user {id}")));
         for token in &ledger.revoked {
-            let answer = worker.client.refresh(token).await;
+            let answer = settled(worker.client.refresh_request(token)).await;
             if answer.status() != 400 {
                 findings.lost.push(format!("a revocation: {answer}"));
             }
@@ -250,6 +256,18 @@ pub async fn audit_sessions(workers: &mut [Worker], database: &TestDatabase) -> 
                   GROUP BY session_id HAVING COUNT(*) > 1";
     findings.forked.extend(texts(database, forked).await);
     findings
+}
+
+/// The answer of a service that is not asked to hurry: whoever should come back does.
+async fn settled(request: Call) -> Answer {
+    for _ in 0..ATTEMPTS {
+        let answer = request.clone().send().await;
+        if ![429, 503].contains(&answer.status()) {
+            return answer;
+        }
+        sleep(PAUSE * 10).await;
+    }
+    request.send().await
 }
 
 async fn texts(database: &TestDatabase, sql: &str) -> HashSet<String> {

@@ -2,18 +2,20 @@
 
 use tests::{AuthProgram, OAuthClient, PASSWORD, untested};
 
-/// The wrapper that shifts a program's clock; none, and a line that says so, where it is not installed.
-fn faketime() -> Option<&'static str> {
-    let found = std::path::Path::new("/usr/bin/faketime").exists();
-    if !found {
+/// What shifts a program's clock; none, and a line that says so, where it is not installed.
+fn libfaketime() -> Option<String> {
+    let libraries = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let found = libraries.map(|entry| entry.path().join("faketime/libfaketime.so.1")).find(|path| path.exists());
+    if found.is_none() {
         untested("what a clock that jumps does", "libfaketime is not installed (Debian: faketime)");
     }
-    found.then_some("/usr/bin/faketime")
+    found.map(|path| path.display().to_string())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_is_ahead_ends_what_has_expired_and_one_that_is_back_again_ends_nothing_more() {
-    let Some(faketime) = faketime() else { return };
+    let Some(library) = libfaketime() else { return };
+    let shifted = |by| [("LD_PRELOAD", library.as_str()), ("FAKETIME", by), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
     let program = AuthProgram::new(env!("CARGO_BIN_EXE_command-line")).await;
     let process = program.serve().await;
     program.expect(&["user", "add", "ada", "--role", "reader"], PASSWORD).await;
@@ -22,13 +24,13 @@ async fn a_clock_that_is_ahead_ends_what_has_expired_and_one_that_is_back_again_
     process.terminate().await;
 
     // Three days: keys stay, access tokens have ended, sessions go on.
-    let ahead = program.serve_under(faketime, &["-f", "+3d"]).await;
+    let ahead = program.serve_with(&shifted("+3d")).await;
     ahead.http().get("/account").bearer(&kept.access).send().await.assert_invalid_token();
     let kept = ahead.client().next_tokens(&kept.refresh).await;
     ahead.terminate().await;
 
     // A month: the session has ended, which is said, and the keys have been followed by others.
-    let far_ahead = program.serve_under(faketime, &["-f", "+31d"]).await;
+    let far_ahead = program.serve_with(&shifted("+31d")).await;
     far_ahead.client().refresh(&idle.refresh).await.assert_oauth_error(400, "invalid_grant");
     let late = far_ahead.client().open_session("ada", PASSWORD).await;
     far_ahead.terminate().await;
