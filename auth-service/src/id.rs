@@ -50,6 +50,11 @@ pub(crate) fn generation() -> i64 {
     i64::try_from(Uuid::new_v4().as_u64_pair().0 >> 2).unwrap_or_default()
 }
 
+/// A mark that there has not been before.
+pub(crate) fn mark() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
 fn with_prefix(prefix: &str) -> String {
     format!("{prefix}{}", Uuid::now_v7().simple())
 }

@@ -126,6 +126,7 @@ async fn a_ca_10_a_secret_is_changed_with_an_overlap_or_without() {
 
     let run_out = "UPDATE client_secret SET expires_at = 1 WHERE expires_at IS NOT NULL";
     stack.auth_home().database().run(run_out, []).await;
+    stack.auth_home().database().mark_rights().await;
     assert!(!works(&first).await && works(second).await);
     let third = add(0).await.assert_status(201).json()["secret"].as_str().expect("a secret").to_owned();
     assert!(!works(second).await && works(&third).await);

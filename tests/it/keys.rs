@@ -312,7 +312,7 @@ async fn a_jk_07_twenty_rotations_under_load_refuse_no_valid_token() {
 }
 
 /// Two replicas on one empty database, started at once.
-async fn replicas(home: &AuthHome) -> [AuthServer; 2] {
+pub(crate) async fn replicas(home: &AuthHome) -> [AuthServer; 2] {
     let start = || home.start(|config| config.issuer = Some("http://issuer.example".to_owned()));
     let (one, other) = tokio::join!(start(), start());
     [one.expect("the one starts"), other.expect("the other starts")]

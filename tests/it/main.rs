@@ -51,6 +51,7 @@ mod readme;
 mod refresh;
 mod refresh_races;
 mod registration;
+mod replicas;
 mod requested_scope;
 mod resource_metadata;
 mod revocation;

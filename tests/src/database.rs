@@ -1,12 +1,24 @@
 //! A fresh database for one service: a file, or one of its own on the PostgreSQL server that `TEST_DATABASE_URL` names.
 
-use std::{cell::RefCell, collections::BTreeMap, env, fmt::Write, path::Path, thread};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    env,
+    fmt::Write,
+    path::Path,
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, QueryResult, Statement, Value};
+use tokio::time::sleep;
 use url::Url;
 
 /// The environment variable that names a PostgreSQL server where databases may be made and dropped.
 const SERVER: &str = "TEST_DATABASE_URL";
+
+/// Within this time a service sees what another process has changed: keep in step with `RECENT` in its store, and above it.
+const SEEN_AFTER: Duration = Duration::from_millis(400);
 
 /// A database that is dropped at the end.
 pub struct TestDatabase {
@@ -41,6 +53,16 @@ impl TestDatabase {
         let database = self.connect().await;
         database.execute_raw(statement(&database, sql, values)).await.expect("the statement is good");
         database.close().await.expect("the connection closes");
+    }
+
+    /// Leaves the mark that every change of a client, a resource or a role leaves, for a change that was made in the tables
+    /// themselves, and waits for as long as a service may take to see it.
+    pub async fn mark_rights(&self) {
+        let mark = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_nanos().to_string();
+        let sql = "INSERT INTO setting (name, value) VALUES ('rights_mark', $1) \
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.run(sql, [mark.into()]).await;
+        sleep(SEEN_AFTER).await;
     }
 
     /// The one row that a query finds.

@@ -11,6 +11,7 @@ pub async fn choose_secret(database: &TestDatabase, client_id: &str, secret: &st
     let row = "INSERT INTO client_secret (id, client_id, digest, created_at) VALUES ($1, $2, $3, 0)";
     let kept = jwt::encode(digest(&SHA256, secret.as_bytes()));
     database.run(row, [format!("chosen-for-{client_id}").into(), client_id.into(), kept.into()]).await;
+    database.mark_rights().await;
 }
 
 /// Demands that a user choose another password before anything else.

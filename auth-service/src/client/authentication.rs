@@ -1,6 +1,6 @@
 //! Which client a request comes from (RFC 6749 §2.3).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use shared::scope::Scope;
 
@@ -52,8 +52,8 @@ impl Clients {
     /// The client that a request proves to come from (RFC 6749 §2.3).
     pub(crate) async fn authenticate(&self, shown: &Credentials, origin: &Origin) -> Result<Client, ClientError> {
         let found = match shown.client_id.as_str() {
-            API_KEY => Some(built_in()),
-            id => client::by_id(&self.store, id).await?,
+            API_KEY => Some(Arc::new(built_in())),
+            id => self.store.known().await?.client(&self.store, id).await?,
         };
         let known = found.as_ref().map(|client| client.row.id.clone());
         // Who shows no secret guesses at none: a public client cannot be closed by what others send in its name.
@@ -68,7 +68,7 @@ impl Clients {
                 Err(ThrottleError::Store(error)) => return Err(error.into()),
             }
         }
-        let refusal = judge(found.as_ref(), shown).err();
+        let refusal = judge(found.as_deref(), shown).err();
         match (found, refusal) {
             (Some(client), None) => Ok(Client(client)),
             (_, refusal) => {
@@ -109,9 +109,9 @@ fn built_in() -> store::Client {
     store::Client { row, secrets: Vec::new(), roles: Vec::new(), scope: Scope::default() }
 }
 
-/// Whether there is an active client of this identifier.
+/// Whether there is an active client of this identifier, as it was a moment ago at the most.
 pub(crate) async fn is_active(store: &Store, id: &str) -> Result<bool, StoreError> {
-    Ok(id == API_KEY || client::is_active(store, id).await?)
+    Ok(id == API_KEY || store.known().await?.is_active(store, id).await?)
 }
 
 /// Every refusal has hashed the shown secret, so that the time tells as little as the answer.

@@ -3,7 +3,7 @@
 mod authentication;
 mod registration;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use shared::scope::Scope;
 
@@ -24,7 +24,7 @@ pub(crate) const FIRST_PARTY: &str = "first-party";
 pub(crate) const API_KEY: &str = "api-key";
 /// A client that has proved which one it is.
 #[derive(Clone, Debug)]
-pub(crate) struct Client(store::Client);
+pub(crate) struct Client(Arc<store::Client>);
 
 impl Client {
     /// The client identifier.
@@ -43,7 +43,7 @@ impl Client {
     }
 
     /// What it may ask for.
-    pub(crate) const fn scope(&self) -> &Scope {
+    pub(crate) fn scope(&self) -> &Scope {
         &self.0.scope
     }
 
@@ -53,12 +53,12 @@ impl Client {
     }
 
     /// Whether it can keep a secret.
-    pub(crate) const fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.0.row.kind
     }
 
     /// Grows whenever it is enabled or disabled.
-    pub(crate) const fn generation(&self) -> i64 {
+    pub(crate) fn generation(&self) -> i64 {
         self.0.row.generation
     }
 

@@ -5,7 +5,6 @@ use crate::{
     access::{self, Limits, Wish},
     client::{Client, Kind},
     clock,
-    store::{resource, role},
     token::Subject,
 };
 
@@ -14,13 +13,14 @@ pub(super) async fn exchange(grants: &Grants, client: &Client, wish: Wish) -> Re
         Kind::Confidential => {}
         Kind::Public => return Err(GrantError::UnauthorizedClient),
     }
-    let catalog = resource::catalog(&grants.store).await?;
-    let rights = role::rights(&grants.store, client.roles().to_vec()).await?;
+    let known = grants.store.known().await?;
+    let catalog = known.catalog(&grants.store).await?;
+    let rights = known.rights(&grants.store, client.roles()).await?;
     let limits = Limits { scope: client.scope(), default_resource: client.default_resource() };
-    let access = access::decide(&catalog, limits, &rights, &wish)?;
+    let access = access::decide(catalog, limits, &rights, &wish)?;
     let now = clock::now();
     let place = grants.issuer.places.take(client, now).await?;
-    let subject = Subject { id: client.id().to_owned(), roles: rights.roles, auth_time: None };
+    let subject = Subject { id: client.id().to_owned(), roles: rights.roles.clone(), auth_time: None };
     let access_token = grants.issuer.access_token(client, subject, access, &place, now);
     Ok(TokenSet { access_token, refresh_token: None })
 }

@@ -17,7 +17,7 @@ use crate::{
     audit::Origin,
     client::{Client, Clients},
     store::{Store, StoreError},
-    token::{AccessToken, Issuer, StatusLists},
+    token::{AccessToken, Issuer, PlaceError, StatusLists},
 };
 
 pub(crate) use self::{password::Password, refresh_token::RefreshToken, session::Sessions, token_exchange::TokenExchange};
@@ -104,9 +104,21 @@ pub(crate) enum GrantError {
     /// Too many at once.
     #[error("too many logins at the moment")]
     Busy,
+    /// The client was changed by another replica since it proved who it is; it has to prove it again.
+    #[error("the client was changed a moment ago")]
+    ClientChanged,
     /// The database could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<PlaceError> for GrantError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Changed => Self::ClientChanged,
+            PlaceError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// Exchanges grants for tokens.

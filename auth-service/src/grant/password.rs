@@ -8,7 +8,7 @@ use crate::{
     account::{LoginError, Purpose},
     audit::{LoginRefusal, Origin},
     client::Client,
-    store::{resource, role, user},
+    store::user,
 };
 
 /// Whatever is wrong with a login, this is all that is said.
@@ -24,10 +24,11 @@ pub(crate) struct Password {
 pub(super) async fn exchange(grants: &Grants, client: &Client, grant: Password, origin: &Origin) -> Result<TokenSet, GrantError> {
     let login = grants.logins.log_in(&grant.username, &grant.secret, Purpose::Tokens, Some(client.id()), origin).await?;
     let user = login.user;
-    let catalog = resource::catalog(&grants.store).await?;
-    let rights = role::rights(&grants.store, user::roles(&grants.store, &user.id).await?).await?;
+    let known = grants.store.known_now().await?;
+    let catalog = known.catalog(&grants.store).await?;
+    let rights = known.rights(&grants.store, &user::roles(&grants.store, &user.id).await?).await?;
     let limits = Limits { scope: client.scope(), default_resource: client.default_resource() };
-    let access = match access::decide(&catalog, limits, &rights, &grant.wish) {
+    let access = match access::decide(catalog, limits, &rights, &grant.wish) {
         Ok(access) => access,
         Err(error) => {
             if error == AccessError::NoRights {
@@ -36,7 +37,7 @@ pub(super) async fn exchange(grants: &Grants, client: &Client, grant: Password, 
             return Err(error.into());
         }
     };
-    session::open(grants, client, &user, rights.roles, access, origin).await
+    session::open(grants, client, &user, rights.roles.clone(), access, origin).await
 }
 
 impl From<LoginError> for GrantError {

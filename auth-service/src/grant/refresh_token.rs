@@ -14,10 +14,10 @@ use crate::{
     client::Client,
     clock, secret,
     store::{
-        User, audit_event,
-        refresh_token::{self, Model as Link},
-        resource, role,
-        session::{self, Ended, Model as Session, Rotation, Which},
+        audit_event,
+        refresh_token::{self, Model as Link, Standing},
+        rotation::{self, Exchange, Rotation},
+        session::{self, Ended, Which},
         status_list::Place,
         user,
     },
@@ -31,13 +31,6 @@ const REFUSED: &str = "the refresh token is unknown, expired, revoked or was iss
 pub(crate) struct RefreshToken {
     pub(crate) token: Zeroizing<String>,
     pub(crate) wish: Wish,
-}
-
-/// What a good refresh token stands for.
-struct Standing {
-    link: Link,
-    session: Session,
-    user: User,
 }
 
 pub(super) async fn exchange(
@@ -80,7 +73,8 @@ pub(super) async fn exchange(
             access_expires_at: access_token.expires_at,
         };
         let event = origin.record(Event::TokenRefreshed, Some(&standing.user.id), Some(client.id()));
-        match session::rotate(&grants.store, &standing.link, successor, origin.ip(), event).await? {
+        let exchange = Exchange { consumed: standing.link, successor, ip: origin.ip().to_owned(), event };
+        match rotation::rotate(&grants.store, exchange).await? {
             Rotation::Rotated => return Ok(TokenSet { access_token, refresh_token: Some(successor_token) }),
             Rotation::Lost => {}
         }
@@ -94,9 +88,10 @@ async fn find(grants: &Grants, client: &Client, token: &str, now: i64, origin: &
     if !secret::is_well_formed(secret::Kind::RefreshToken, token) {
         return Err(refuse(RefreshRefusal::Malformed, None).await);
     }
-    let Some((link, session)) = refresh_token::by_digest(&grants.store, &secret::digest(token)).await? else {
+    let Some(standing) = refresh_token::standing(&grants.store, &secret::digest(token)).await? else {
         return Err(refuse(RefreshRefusal::Unknown, None).await);
     };
+    let Standing { link, session, user, .. } = &standing;
     let user_id = Some(session.user_id.clone());
     if session.client_id != client.id() {
         return Err(refuse(RefreshRefusal::OtherClient, user_id).await);
@@ -107,11 +102,10 @@ async fn find(grants: &Grants, client: &Client, token: &str, now: i64, origin: &
     if now >= link.expires_at.min(session.expires_at) {
         return Err(refuse(RefreshRefusal::Expired, user_id).await);
     }
-    let user = user::by_id(&grants.store, &session.user_id).await?;
-    let Some(user) = user.filter(|user| user.state == user::State::Active && user.generation == session.generation) else {
+    if user.state != user::State::Active || user.generation != session.generation {
         return Err(refuse(RefreshRefusal::UserChanged, user_id).await);
-    };
-    Ok(Standing { link, session, user })
+    }
+    Ok(standing)
 }
 
 /// What the family may still have: its first scope, within what client and roles allow today.
@@ -125,17 +119,18 @@ async fn decide(grants: &Grants, client: &Client, standing: &Standing, wish: &Wi
     }
     let scope = wish.scope.as_ref().unwrap_or(&original).intersection(client.scope());
     let wish = Wish { scope: Some(scope), resources: vec![standing.session.resource_id.clone()] };
-    let catalog = resource::catalog(&grants.store).await?;
-    let rights = role::rights(&grants.store, user::roles(&grants.store, &standing.user.id).await?).await?;
+    let known = grants.store.known_under(standing.mark.clone());
+    let catalog = known.catalog(&grants.store).await?;
+    let rights = known.rights(&grants.store, &standing.roles).await?;
     let limits = Limits { scope: client.scope(), default_resource: None };
     // Nothing is left of what was granted: the grant itself is not good any more.
-    let access = access::decide(&catalog, limits, &rights, &wish).map_err(|_| GrantError::InvalidGrant(REFUSED))?;
-    Ok((access, rights.roles))
+    let access = access::decide(catalog, limits, &rights, &wish).map_err(|_| GrantError::InvalidGrant(REFUSED))?;
+    Ok((access, rights.roles.clone()))
 }
 
 /// A used token again: the successor, if it looks like a lost answer; otherwise the family ends.
 async fn repeated(grants: &Grants, standing: &Standing, now: i64, origin: &Origin) -> Result<Link, GrantError> {
-    let Standing { link, session, user } = standing;
+    let Standing { link, session, user, .. } = standing;
     let grace = clock::seconds(grants.sessions.grace);
     let age = now - link.consumed_at.unwrap_or(now);
     if let Some(successor) = refresh_token::successor_of(&grants.store, link).await?

@@ -20,7 +20,7 @@ use crate::{
     audit::{ApiKeyRefusal, Event, Origin},
     client::Client,
     clock, secret,
-    store::{self, ApiKeyRow, audit_event, resource, role, user},
+    store::{self, ApiKeyRow, audit_event, user},
     token::{Acting, Subject},
 };
 
@@ -132,7 +132,8 @@ async fn find(grants: &Grants, shown: &str, now: i64) -> Result<Result<Standing,
 
 /// requested ∩ key ∩ client ∩ the owner's roles, at one resource: the key is a limit like the client.
 async fn decide(grants: &Grants, client: &Client, standing: &Standing, wish: &Wish) -> Result<(Access, Vec<String>), GrantError> {
-    let catalog = resource::catalog(&grants.store).await?;
+    let known = grants.store.known_now().await?;
+    let catalog = known.catalog(&grants.store).await?;
     // A key with a scope that has gone since allows the others.
     let held: Scope = standing.key.scopes.parse().unwrap_or_default();
     let scope = if client.is_api_key_client() { held } else { held.intersection(client.scope()) };
@@ -141,9 +142,9 @@ async fn decide(grants: &Grants, client: &Client, standing: &Standing, wish: &Wi
     // A key for one API need not name it.
     let only = resources.next().filter(|_| resources.next().is_none());
     let limits = Limits { scope: &scope, default_resource: client.default_resource().or(only) };
-    let rights = role::rights(&grants.store, standing.roles.clone()).await?;
-    let access = access::decide(&catalog, limits, &rights, wish)?;
-    Ok((access, rights.roles))
+    let rights = known.rights(&grants.store, &standing.roles).await?;
+    let access = access::decide(catalog, limits, &rights, wish)?;
+    Ok((access, rights.roles.clone()))
 }
 
 async fn refuse(

@@ -155,7 +155,7 @@ pub(crate) async fn page(store: &Store, after: Option<&str>, limit: u64) -> Resu
     Ok(clients)
 }
 
-/// Whether there is such a client and it may be used.
+/// Whether there is such a client and it may be used, as it is in the database now.
 pub(crate) async fn is_active(store: &Store, id: &str) -> Result<bool, StoreError> {
     let active = Entity::find_by_id(id).filter(Column::State.eq(State::Active)).one(store.database.reader()).await?;
     Ok(active.is_some())
@@ -169,7 +169,7 @@ pub(crate) async fn all(store: &Store) -> Result<Vec<Model>, StoreError> {
 /// How many secrets may be alive at a time: the old one and its successor.
 pub(crate) const MAX_SECRETS: u64 = 2;
 
-/// Creates a client, unless there is one of that identifier.
+/// Creates a client, unless there is one of that identifier. Nobody remembers that there was none.
 pub(crate) async fn create_if_absent(store: &Store, client: Model) -> Result<(), StoreError> {
     Entity::insert(client.into_active_model())
         .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())

@@ -158,7 +158,9 @@ pub(crate) async fn execute(
     if had_admins > 0 && count_admins(&transaction, admin).await? == 0 {
         return Ok(Executed::LastAdmin);
     }
+    store.known.mark(&transaction).await?;
     transaction.commit().await?;
+    store.known.changed();
     Ok(Executed::Done)
 }
 

@@ -63,7 +63,7 @@ fn sqlite(sql: &str) -> Statement {
 impl Store {
     /// Connects and leaves the schema as it is.
     pub(crate) async fn connect(url: &str) -> Result<Self, DatabaseError> {
-        Ok(Self { database: Database::connect(url, 2).await? })
+        Ok(Self::on(Database::connect(url, 2).await?))
     }
 
     /// Looks at the database.
@@ -160,7 +160,9 @@ impl Store {
             .exec(&transaction)
             .await?;
         audit_event::insert(&transaction, event).await?;
+        self.known.mark(&transaction).await?;
         transaction.commit().await?;
+        self.known.changed();
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! What a lane is for cannot be read from it: keys are HMACs. Instants are milliseconds since 1970.
 
+use moka::sync::Cache;
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, IntoActiveModel, PaginatorTrait, QuerySelect, entity::prelude::*, sea_query::OnConflict,
 };
@@ -98,6 +99,21 @@ impl Model {
     }
 }
 
+/// The row of `setting` that is marked when something happens on the lane of a secret.
+pub(super) const MARK: &str = "guesses_mark";
+/// How many lanes are remembered.
+const MOST: u64 = 10_000;
+
+/// The lanes of secrets on which nothing has happened: those of the programs that know their secret, and ask all day.
+#[derive(Debug)]
+pub(super) struct Untouched(Cache<String, ()>);
+
+impl Default for Untouched {
+    fn default() -> Self {
+        Self(Cache::new(MOST))
+    }
+}
+
 /// Changes lanes in one step, each as it is at that moment, and hands `decide` also how many names the source of `guess` has
 /// tried. Whoever takes several lanes takes them in the order of [`Kind`], so that nobody waits for each other.
 ///
@@ -130,7 +146,14 @@ pub(crate) async fn change<T>(
             Entity::update(row.into_active_model().reset_all()).exec(&transaction).await?;
         }
     }
+    let is_of_a_secret = lanes.iter().any(|(_, kind)| *kind == Kind::Secret);
+    if is_of_a_secret {
+        store.untouched.mark(&transaction).await?;
+    }
     transaction.commit().await?;
+    if is_of_a_secret {
+        store.untouched.changed();
+    }
     Ok(decided)
 }
 
@@ -157,6 +180,19 @@ async fn note(connection: &impl ConnectionTrait, guess: Guess<'_>) -> Result<u64
         .filter(guessed_name::Column::At.gt(guess.since))
         .count(connection)
         .await?)
+}
+
+/// The lane of a secret, if anything has happened on it.
+pub(crate) async fn of_secret(store: &Store, key: &str) -> Result<Option<Model>, StoreError> {
+    let untouched = store.untouched.recent(store).await?;
+    if untouched.0.contains_key(key) {
+        return Ok(None);
+    }
+    let lane = by_key(store, key).await?;
+    if lane.is_none() {
+        untouched.0.insert(key.to_owned(), ());
+    }
+    Ok(lane)
 }
 
 /// A lane, if anything has happened on it.

@@ -7,17 +7,22 @@ pub(crate) mod change;
 pub(crate) mod client;
 pub(crate) mod desired_state;
 pub(crate) mod embedded;
+mod followed;
 pub(crate) mod invitation;
+mod known;
 pub(crate) mod login_attempt;
 mod migration;
 pub(crate) mod refresh_token;
 pub(crate) mod resource;
 pub(crate) mod role;
+pub(crate) mod rotation;
 pub(crate) mod session;
 pub(crate) mod setting;
 pub(crate) mod signing_key;
 pub(crate) mod status_list;
 pub(crate) mod user;
+
+use std::sync::Arc;
 
 use sea_orm::DbErr;
 use shared::database::{Database, DatabaseError};
@@ -32,6 +37,7 @@ pub(crate) use self::{
     signing_key::Model as SigningKeyRow,
     user::{Model as User, Stored},
 };
+use self::{followed::Followed, known::Known, login_attempt::Untouched};
 
 /// A stretch of a list.
 #[derive(Clone, Debug)]
@@ -50,12 +56,36 @@ pub(crate) struct StoreError(#[from] DbErr);
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     database: Database,
+    known: Arc<Followed<Known>>,
+    untouched: Arc<Followed<Untouched>>,
+    rotations: Arc<rotation::Queue>,
 }
 
 impl Store {
     /// Connects, and brings the schema up to date.
     pub(crate) async fn open(url: &str, pool_size: u32) -> Result<Self, DatabaseError> {
-        Ok(Self { database: Database::open::<migration::Migrator>(url, pool_size).await? })
+        Ok(Self::on(Database::open::<migration::Migrator>(url, pool_size).await?))
+    }
+
+    fn on(database: Database) -> Self {
+        let known = Arc::new(Followed::new(known::MARK));
+        let untouched = Arc::new(Followed::new(login_attempt::MARK));
+        Self { database, known, untouched, rotations: Arc::default() }
+    }
+
+    /// Clients, resources and roles as they were a moment ago at the most: for what can be taken back later, as a token can.
+    pub(crate) async fn known(&self) -> Result<Arc<Known>, StoreError> {
+        self.known.recent(self).await
+    }
+
+    /// Clients, resources and roles under a mark that was read just now.
+    pub(crate) fn known_under(&self, mark: Option<String>) -> Arc<Known> {
+        self.known.under(mark)
+    }
+
+    /// Clients, resources and roles as they are now.
+    pub(crate) async fn known_now(&self) -> Result<Arc<Known>, StoreError> {
+        self.known.now(self).await
     }
 
     /// Asks the database for a sign of life.

@@ -1,8 +1,16 @@
 //! `refresh_token`: the links of a family.
 
-use sea_orm::{ConnectionTrait, IntoActiveModel, QuerySelect, entity::prelude::*, sea_query::SelectStatement};
+use sea_orm::{
+    ConnectionTrait, ExprTrait, FromQueryResult, IdenStatic, IntoActiveModel, Iterable, QuerySelect,
+    entity::prelude::*,
+    sea_query::{Order, Query, SelectStatement},
+};
 
-use super::{Store, StoreError, session, status_list::Place};
+use super::{
+    Store, StoreError, User, known, session, setting,
+    status_list::Place,
+    user::{self, user_role},
+};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -32,6 +40,67 @@ pub(crate) async fn by_digest(store: &Store, digest: &str) -> Result<Option<(Mod
     let Some(link) = Entity::find().filter(Column::Digest.eq(digest)).one(reader).await? else { return Ok(None) };
     let session = session::by_id(store, &link.session_id).await?;
     Ok(session.map(|session| (link, session)))
+}
+
+/// What a refresh token stands for, all of one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) link: Model,
+    pub(crate) session: session::Model,
+    pub(crate) user: User,
+    /// The names of the roles the user holds, sorted.
+    pub(crate) roles: Vec<String>,
+    /// Under which the rest is known ([`Store::known_under`]).
+    pub(crate) mark: Option<String>,
+}
+
+/// What the refresh token of that digest stands for: one statement, whose rows differ in the role.
+pub(crate) async fn standing(store: &Store, digest: &str) -> Result<Option<Standing>, StoreError> {
+    const ROLE: &str = "role";
+    const MARK: &str = "mark";
+    let reader = store.database.reader();
+    let mark = Query::select()
+        .column(setting::Column::Value)
+        .from(setting::Entity)
+        .and_where(setting::Column::Name.eq(known::MARK))
+        .to_owned();
+    let mut query = Query::select();
+    select_as::<Entity>(&mut query, LINK);
+    select_as::<session::Entity>(&mut query, SESSION);
+    select_as::<user::Entity>(&mut query, USER);
+    query
+        .expr_as(Expr::col((user_role::Entity, user_role::Column::Role)), ROLE)
+        .expr_as(Expr::SubQuery(None, Box::new(mark.into())), MARK)
+        .from(Entity)
+        .inner_join(session::Entity, Expr::col((session::Entity, session::Column::Id)).equals((Entity, Column::SessionId)))
+        .inner_join(user::Entity, Expr::col((user::Entity, user::Column::Id)).equals((session::Entity, session::Column::UserId)))
+        .left_join(
+            user_role::Entity,
+            Expr::col((user_role::Entity, user_role::Column::UserId)).equals((user::Entity, user::Column::Id)),
+        )
+        .and_where(Column::Digest.eq(digest))
+        .order_by((user_role::Entity, user_role::Column::Role), Order::Asc);
+    let rows = reader.query_all(&query).await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let roles: Vec<Option<String>> = rows.iter().map(|row| row.try_get("", ROLE)).collect::<Result<_, _>>()?;
+    Ok(Some(Standing {
+        link: Model::from_query_result(first, LINK)?,
+        session: session::Model::from_query_result(first, SESSION)?,
+        user: User::from_query_result(first, USER)?,
+        roles: roles.into_iter().flatten().collect(),
+        mark: first.try_get("", MARK)?,
+    }))
+}
+
+/// What the columns of each table are called in the answer of [`standing`].
+const LINK: &str = "link_";
+const SESSION: &str = "session_";
+const USER: &str = "user_";
+
+fn select_as<E: EntityTrait>(query: &mut SelectStatement, prefix: &str) {
+    for column in E::Column::iter() {
+        query.expr_as(Expr::col((E::default(), column)), format!("{prefix}{}", column.as_str()));
+    }
 }
 
 /// The link that came of this one.

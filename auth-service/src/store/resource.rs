@@ -134,6 +134,8 @@ pub(crate) async fn create_if_absent(store: &Store, id: &str, scope: &Scope, now
             .map(|token| resource_scope::ActiveModel { scope: Set(token.to_owned()), resource_id: Set(id.to_owned()) });
         resource_scope::Entity::insert_many(rows).exec_without_returning(&transaction).await?;
     }
+    store.known.mark(&transaction).await?;
     transaction.commit().await?;
+    store.known.changed();
     Ok(inserted == 1)
 }

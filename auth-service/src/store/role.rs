@@ -102,7 +102,9 @@ pub(crate) async fn create_if_absent(store: &Store, name: &str, scope: &Scope, n
         let rows = scope.iter().map(|token| role_scope::ActiveModel { role: Set(name.to_owned()), scope: Set(token.to_owned()) });
         role_scope::Entity::insert_many(rows).exec_without_returning(&transaction).await?;
     }
+    store.known.mark(&transaction).await?;
     transaction.commit().await?;
+    store.known.changed();
     Ok(inserted == 1)
 }
 

@@ -63,15 +63,6 @@ pub(crate) enum Ended {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What came of exchanging a refresh token for its successor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rotation {
-    /// The successor is the family's one living link.
-    Rotated,
-    /// Somebody was quicker: the token was used, or the family ended.
-    Lost,
-}
-
 /// Which sessions to end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Which<'a> {
@@ -160,44 +151,6 @@ pub(crate) async fn live_of_user(store: &Store, user_id: &str, now: i64, limit: 
         .limit(limit)
         .all(store.database.reader())
         .await?)
-}
-
-/// Consumes a link and adds its successor, in one step that succeeds for one caller only, and records it.
-///
-/// The user's state and generation are compared inside that step, so that a disabling or a change of password wins every
-/// race against a refresh.
-pub(crate) async fn rotate(
-    store: &Store,
-    consumed: &Link,
-    successor: Link,
-    ip: &str,
-    event: AuditEvent,
-) -> Result<Rotation, StoreError> {
-    let now = successor.issued_at;
-    let transaction = store.database.begin().await?;
-    let of_user = |column: user::Column| {
-        Query::select()
-            .column(column)
-            .from(user::Entity)
-            .and_where(Expr::col((user::Entity, user::Column::Id)).equals((Entity, Column::UserId)))
-            .to_owned()
-    };
-    let held = Entity::update_many()
-        .col_expr(Column::LastUsedAt, Expr::value(now))
-        .col_expr(Column::Ip, Expr::value(ip))
-        .filter(Column::Id.eq(&consumed.session_id))
-        .filter(Column::EndedAt.is_null())
-        .filter(Expr::col(Column::Generation).eq(Expr::SubQuery(None, Box::new(of_user(user::Column::Generation).into()))))
-        .filter(Expr::value(user::State::Active).eq(Expr::SubQuery(None, Box::new(of_user(user::Column::State).into()))))
-        .exec(&transaction)
-        .await?;
-    if held.rows_affected == 0 || !refresh_token::consume(&transaction, consumed, now).await? {
-        return Ok(Rotation::Lost);
-    }
-    refresh_token::insert(&transaction, successor).await?;
-    audit_event::insert(&transaction, event).await?;
-    transaction.commit().await?;
-    Ok(Rotation::Rotated)
 }
 
 /// Ends sessions and revokes their living access tokens, and records it; says how many ended.

@@ -8,7 +8,7 @@ use sea_orm::{
     entity::prelude::*, sea_query::OnConflict,
 };
 
-use super::{AuditEvent, Store, StoreError, audit_event};
+use super::{AuditEvent, Store, StoreError, audit_event, client};
 
 /// How many places a lease holds.
 pub(crate) const BLOCK: i32 = 256;
@@ -76,6 +76,14 @@ mod revoked_status {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Whose tokens a block is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holder<'a> {
+    pub(crate) client_id: &'a str,
+    /// None: it is built in, has no row and never changes.
+    pub(crate) generation: Option<i64>,
+}
+
 /// A leased block.
 #[derive(Clone, Debug)]
 pub(crate) struct Lease {
@@ -98,10 +106,25 @@ pub(crate) struct Revoked {
     pub(crate) blocks: Vec<i32>,
 }
 
-/// Leases a block for the tokens of a client. `fresh` is the list that is opened if none is open.
-pub(crate) async fn lease(store: &Store, client_id: &str, now: i64, fresh: impl Fn(i32) -> Model) -> Result<Lease, StoreError> {
+/// Leases a block for the tokens of a client, if it is still what it was when it proved who it is: a disabling revokes the
+/// blocks there are. `fresh` is the list that is opened if none is open.
+pub(crate) async fn lease(
+    store: &Store,
+    holder: Holder<'_>,
+    now: i64,
+    fresh: impl Fn(i32) -> Model,
+) -> Result<Option<Lease>, StoreError> {
     for _ in 0..ATTEMPTS {
         let transaction = store.database.begin().await?;
+        if let Some(generation) = holder.generation {
+            let same = client::Entity::find_by_id(holder.client_id)
+                .filter(client::Column::Generation.eq(generation))
+                .filter(client::Column::State.eq(client::State::Active))
+                .lock_shared();
+            if same.one(&transaction).await?.is_none() {
+                return Ok(None);
+            }
+        }
         let newest = Entity::find().order_by_desc(Column::Slot).one(&transaction).await?;
         let list = match newest {
             Some(list) if list.closes_at > now && list.leased < BLOCKS => list,
@@ -123,12 +146,12 @@ pub(crate) async fn lease(store: &Store, client_id: &str, now: i64, fresh: impl 
         let row = status_block::ActiveModel {
             list_id: Set(list.id.clone()),
             block: Set(block),
-            client_id: Set(client_id.to_owned()),
+            client_id: Set(holder.client_id.to_owned()),
             revoked_at: Set(None),
         };
         status_block::Entity::insert(row).exec_without_returning(&transaction).await?;
         transaction.commit().await?;
-        return Ok(Lease { list, block });
+        return Ok(Some(Lease { list, block }));
     }
     Err(DbErr::Custom("no place in a status list could be leased".to_owned()).into())
 }

@@ -180,7 +180,7 @@ impl Throttle {
     /// Whether a secret that this network shows is to be looked at. `kind` says of what it is a secret, `id` of which.
     pub(crate) async fn check_secret(&self, kind: &str, id: &str, origin: &Origin) -> Result<(), ThrottleError> {
         let Some(source) = self.source(origin) else { return Ok(()) };
-        let lane = login_attempt::by_key(&self.store, &self.key(&["secret", kind, id, &source])).await?;
+        let lane = login_attempt::of_secret(&self.store, &self.key(&["secret", kind, id, &source])).await?;
         self.pass(lane.map_or(0, |mut lane| lane::wait(&mut lane, clock::now_in_millis())))
     }
 

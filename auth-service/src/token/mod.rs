@@ -9,7 +9,7 @@ mod status_list;
 pub(crate) use self::{
     access_token::{AccessToken, Acting, Issuer, Subject},
     introspection::Introspector,
-    places::{Places, block_of},
+    places::{PlaceError, Places, block_of},
     revocation::{RevocationError, Revoker},
     status_list::StatusLists,
 };

@@ -13,7 +13,7 @@ use crate::{
     clock, id,
     store::{
         Store, StoreError,
-        status_list::{self, BLOCK, BLOCKS, Lease, Model as List, Place},
+        status_list::{self, BLOCK, BLOCKS, Holder, Lease, Model as List, Place},
     },
 };
 
@@ -48,13 +48,24 @@ struct Block {
     used: i32,
 }
 
+/// Why there is no place.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlaceError {
+    /// The client is not what it was when it proved who it is.
+    #[error("the client was disabled or changed a moment ago")]
+    Changed,
+    /// The database could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Places {
     pub(crate) fn new(store: Store, issuer: &str) -> Self {
         Self { store, prefix: format!("{issuer}/oauth2/status-lists/").into(), blocks: Arc::default() }
     }
 
     /// A place for a token of this client.
-    pub(crate) async fn take(&self, client: &Client, now: i64) -> Result<Place, StoreError> {
+    pub(crate) async fn take(&self, client: &Client, now: i64) -> Result<Place, PlaceError> {
         let generation = client.generation();
         let slot =
             Arc::clone(self.blocks.lock().unwrap_or_else(PoisonError::into_inner).entry(client.id().to_owned()).or_default());
@@ -63,7 +74,9 @@ impl Places {
         let mut block = if let Some(block) = slot.take().filter(is_usable) {
             block
         } else {
-            let lease = status_list::lease(&self.store, client.id(), now, |slot| fresh(slot, now)).await?;
+            let holder = Holder { client_id: client.id(), generation: (!client.is_api_key_client()).then_some(generation) };
+            let lease =
+                status_list::lease(&self.store, holder, now, |slot| fresh(slot, now)).await?.ok_or(PlaceError::Changed)?;
             Block { lease, generation, used: 0 }
         };
         let place = scattered(&block.lease.list.seed, block.lease.block * BLOCK + block.used);

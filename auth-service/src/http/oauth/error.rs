@@ -107,7 +107,7 @@ impl From<GrantError> for OAuthRefusal {
             GrantError::InvalidRequest(_) => Self::bad_request(ErrorCode::InvalidRequest, &description),
             GrantError::Access(error) => Self::bad_request(code_of(error), &description),
             GrantError::Throttled { retry_after } => Self::throttled(&description, retry_after),
-            GrantError::Busy => Self::unavailable(&description),
+            GrantError::Busy | GrantError::ClientChanged => Self::unavailable(&description),
             GrantError::Store(error) => error.into(),
         }
     }

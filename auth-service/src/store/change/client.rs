@@ -48,7 +48,7 @@ pub(crate) async fn create(
     if let Some(secret) = secret {
         client_secret::Entity::insert(secret.into_active_model()).exec_without_returning(&transaction).await?;
     }
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Gives a client other limits, roles and another state; its kind, secrets and age stay. What it loses, it loses at the next
@@ -94,7 +94,7 @@ pub(crate) async fn replace(store: &Store, deed: Deed, client: Model, roles: &[S
     if state == State::Disabled {
         end_everything(&transaction, &id, deed.now).await?;
     }
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Enables or disables a client. Disabling ends its sessions and revokes everything it was issued.
@@ -118,7 +118,7 @@ pub(crate) async fn set_state(store: &Store, deed: Deed, id: &str, state: State)
         State::Active => {}
         State::Disabled => end_everything(&transaction, id, deed.now).await?,
     }
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Deletes a client. What it was issued is revoked first: its blocks in the status lists outlive it.
@@ -133,7 +133,7 @@ pub(crate) async fn delete(store: &Store, deed: Deed, id: &str) -> Result<Outcom
     }
     end_everything(&transaction, id, deed.now).await?;
     Entity::delete_by_id(id).exec(&transaction).await?;
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Adds a secret beside the one in use, and gives the others an end, so that a client can change over without a pause.
@@ -164,7 +164,7 @@ pub(crate) async fn add_secret(store: &Store, deed: Deed, secret: Secret, others
         .await?;
     client_secret::Entity::insert(secret.into_active_model()).exec_without_returning(&transaction).await?;
     touch(&transaction, &client_id, deed.now).await?;
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Takes a secret away from a client.
@@ -186,7 +186,7 @@ pub(crate) async fn remove_secret(store: &Store, deed: Deed, client_id: &str, se
         return Ok(Outcome::NoMatch);
     }
     touch(&transaction, client_id, deed.now).await?;
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 async fn touch(transaction: &DatabaseTransaction, id: &str, now: i64) -> Result<(), StoreError> {

@@ -157,9 +157,11 @@ impl Deed {
     }
 
     /// Records the change, and makes it.
-    async fn done(self, transaction: DatabaseTransaction) -> Result<Outcome, StoreError> {
+    async fn done(self, store: &Store, transaction: DatabaseTransaction) -> Result<Outcome, StoreError> {
         audit_event::insert(&transaction, self.event).await?;
+        store.known.mark(&transaction).await?;
         transaction.commit().await?;
+        store.known.changed();
         Ok(Outcome::Done)
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn create(store: &Store, deed: Deed, id: &str, scope: &Scope) -
     if !add(&transaction, id, scope).await? {
         return Ok(Outcome::InUse("one of the scopes belongs to another resource".to_owned()));
     }
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Gives a resource exactly these scopes; one that a role or a client still has cannot go.
@@ -52,7 +52,7 @@ pub(crate) async fn replace(store: &Store, deed: Deed, id: &str, scope: &Scope) 
     if !add(&transaction, id, &scope.difference(&before)).await? {
         return Ok(Outcome::InUse("one of the scopes belongs to another resource".to_owned()));
     }
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Deletes a resource that no role and no client needs any more.
@@ -77,7 +77,7 @@ pub(crate) async fn delete(store: &Store, deed: Deed, id: &str) -> Result<Outcom
     }
     remove(&transaction, &scope).await?;
     Entity::delete_by_id(id).exec(&transaction).await?;
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Who still has one of these scopes, apart from the role `admin`, which has every scope there is.

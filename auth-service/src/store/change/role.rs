@@ -31,7 +31,7 @@ pub(crate) async fn create(store: &Store, deed: Deed, name: &str, scope: &Scope)
     if !give(&transaction, name, scope).await? {
         return Ok(Outcome::Unknown("scopes"));
     }
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Gives a role exactly these scopes. `keeps_admin` says whether they are enough for the role `admin`.
@@ -59,7 +59,7 @@ pub(crate) async fn replace(
     if !give(&transaction, name, scope).await? {
         return Ok(Outcome::Unknown("scopes"));
     }
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Deletes a role: its holders hold it no more.
@@ -77,7 +77,7 @@ pub(crate) async fn delete(store: &Store, deed: Deed, name: &str, reach: Reach) 
         end_holders(&transaction, name, deed.now).await?;
     }
     Entity::delete_by_id(name).exec(&transaction).await?;
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 async fn about(

@@ -37,7 +37,7 @@ pub(crate) async fn create(store: &Store, deed: Deed, user: User, roles: &[Strin
         return Ok(outcome);
     }
     match user::insert(&transaction, user, roles).await? {
-        Stored::Done => deed.done(transaction).await,
+        Stored::Done => deed.done(store, transaction).await,
         Stored::UsernameTaken => Ok(Outcome::Taken),
         Stored::UnknownRole => Ok(Outcome::Unknown("roles")),
     }
@@ -67,7 +67,7 @@ pub(crate) async fn replace(store: &Store, deed: Deed, id: &str, details: Detail
     if details.state == State::Disabled {
         end_everything(&transaction, id, Ended::UserDisabled, deed.now).await?;
     }
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Enables or disables a user; disabling ends what was issued before.
@@ -111,7 +111,7 @@ pub(crate) async fn set_roles(
     if reach == Reach::Now {
         end_everything(&transaction, id, Ended::RightsChanged, deed.now).await?;
     }
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Gives a user another password, and ends what was issued under the old one.
@@ -138,7 +138,7 @@ pub(crate) async fn set_password(
         .exec(&transaction)
         .await?;
     end_everything(&transaction, id, Ended::PasswordChanged, deed.now).await?;
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Ends one session of a user, or all. There is no such session if none ended.
@@ -164,7 +164,7 @@ pub(crate) async fn end_sessions(store: &Store, deed: Deed, id: &str, one: Optio
     if one.is_some() && ended == 0 {
         return Ok(Outcome::NoMatch);
     }
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Deletes a user. What they were issued is revoked first: its places in the status lists outlive the user.
@@ -179,7 +179,7 @@ pub(crate) async fn delete(store: &Store, deed: Deed, id: &str) -> Result<Outcom
     }
     end_everything(&transaction, id, Ended::UserDisabled, deed.now).await?;
     Entity::delete_by_id(id).exec(&transaction).await?;
-    deed.done(transaction).await
+    deed.done(store, transaction).await
 }
 
 /// Ends everything that a user was issued, within the transaction of the change that ends it. THE place for a further
