@@ -98,11 +98,8 @@ fn docs(api: &Api, about: &About) -> Docs {
     if !about.has_docs {
         return Docs::off();
     }
-    // The page holds the document as it was made.
-    let document = document(api, about);
-    let page = api.swagger_ui_html().replacen(&api.spec(), &document, 1);
     let issuer = Url::parse(&about.issuer).map(|issuer| issuer.origin().ascii_serialization());
-    Docs::new(document, &page, &Vec::from_iter(issuer))
+    Docs::new(document(api, about), Vec::from_iter(issuer))
 }
 
 /// Everything the service answers, before the network edge goes around it.

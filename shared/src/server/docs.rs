@@ -1,7 +1,8 @@
 //! The documentation: `GET /openapi.json`, and Swagger UI over it at `GET /docs`.
 //!
 //! poem-openapi embeds Swagger UI whole into one page, so that it needs no other server. The page is given a policy that
-//! lets exactly its own scripts run, by their hashes, and is compressed once: it is 1.6 MB otherwise.
+//! lets exactly its own scripts run, by their hashes, and is compressed once: it is 1.6 MB otherwise. It is made when it is
+//! first asked for: most services are never asked, and neither their start nor their memory should pay for it.
 
 use std::{io::Write, sync::Arc};
 
@@ -15,30 +16,31 @@ use poem::{
     get,
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
+use poem_openapi::OpenApiService;
 use tokio::sync::OnceCell;
 
 /// The documentation of a service, or its absence.
 pub struct Docs(Option<Pages>);
 
 struct Pages {
-    page: Document,
+    page: Page,
     spec: Document,
 }
 
+/// Swagger UI, which is made when it is first asked for.
+struct Page {
+    spec: String,
+    connect_to: Vec<String>,
+    made: OnceCell<Document>,
+}
+
 impl Docs {
-    /// Documentation from the `OpenAPI` document and the page that `OpenApiService::swagger_ui_html` makes of it.
+    /// Documentation from the `OpenAPI` document.
     ///
     /// `connect_to` names other origins that the page calls, such as the issuer's for the *Authorize* dialog.
-    pub fn new(spec: String, page: &str, connect_to: &[String]) -> Self {
-        // Without a document type a browser imitates the last century.
-        let page = format!("<!DOCTYPE html>\n{}", page.trim_start());
-        // An empty icon, or a browser asks for /favicon.ico and reports the 404.
-        let page = page.replacen("<head>", "<head>\n    <link rel=\"icon\" href=\"data:,\">", 1);
-        let policy = policy(&page, connect_to);
-        Self(Some(Pages {
-            page: Document::new("text/html; charset=utf-8", page, Some(policy)),
-            spec: Document::new("application/json", spec, None),
-        }))
+    pub fn new(spec: String, connect_to: Vec<String>) -> Self {
+        let page = Page { spec: spec.clone(), connect_to, made: OnceCell::new() };
+        Self(Some(Pages { page, spec: Document::new("application/json", spec, None) }))
     }
 
     /// No documentation: both paths are 404.
@@ -53,6 +55,38 @@ impl Docs {
             None => route,
         }
     }
+}
+
+impl Page {
+    fn mount(self, path: &str, route: Route) -> Route {
+        let this = Arc::new(self);
+        let endpoint = make(move |request: Request| {
+            let this = this.clone();
+            async move { this.made().await.answer(request.headers()).await }
+        });
+        route.at(path, get(endpoint))
+    }
+
+    async fn made(&self) -> &Document {
+        let make = || async {
+            let (spec, connect_to) = (self.spec.clone(), self.connect_to.clone());
+            let made = tokio::task::spawn_blocking(move || swagger_ui(&spec, &connect_to)).await;
+            made.expect("putting texts together cannot fail")
+        };
+        self.made.get_or_init(make).await
+    }
+}
+
+/// Swagger UI over this document: the framework's page of an API without operations, with the document in the place of its.
+fn swagger_ui(spec: &str, connect_to: &[String]) -> Document {
+    let nothing = OpenApiService::new((), "nothing", "0");
+    let page = nothing.swagger_ui_html().replacen(&nothing.spec(), spec, 1);
+    // Without a document type a browser imitates the last century.
+    let page = format!("<!DOCTYPE html>\n{}", page.trim_start());
+    // An empty icon, or a browser asks for /favicon.ico and reports the 404.
+    let page = page.replacen("<head>", "<head>\n    <link rel=\"icon\" href=\"data:,\">", 1);
+    let policy = policy(&page, connect_to);
+    Document::new("text/html; charset=utf-8", page, Some(policy))
 }
 
 /// Only the page's own scripts run, nothing is loaded from elsewhere, and nothing is sent anywhere but to `connect_to`.
@@ -173,7 +207,7 @@ mod tests {
 
     use flate2::read::GzDecoder;
     use poem::Endpoint;
-    use poem_openapi::{OpenApi, OpenApiService, payload::PlainText};
+    use poem_openapi::{OpenApi, payload::PlainText};
 
     use super::*;
 
@@ -191,7 +225,7 @@ mod tests {
 
     fn docs() -> Route {
         let service = OpenApiService::new(Api, "test", "1");
-        let docs = Docs::new(service.spec(), &service.swagger_ui_html(), &["https://login.example".to_owned()]);
+        let docs = Docs::new(service.spec(), vec!["https://login.example".to_owned()]);
         docs.mount(Route::new())
     }
 
@@ -206,6 +240,7 @@ mod tests {
         let page = response.take_body().into_string().await.unwrap();
 
         assert!(page.starts_with("<!DOCTYPE html>"));
+        assert!(page.contains("Says hello"), "the page holds the document");
         assert_eq!(scripts(&page).count(), 2);
         for script in scripts(&page) {
             assert!(!script.contains('\r'), "a browser would normalise it before hashing");

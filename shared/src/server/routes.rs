@@ -3,7 +3,10 @@
 //! The framework keeps both to itself: its patterns have lost the parameters' names, and its 405 names no method. The
 //! `OpenAPI` document that the service publishes has them, so nothing is written down twice.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use poem::http::{HeaderValue, Method};
 use serde_json::Value;
@@ -13,7 +16,14 @@ const COMMON: [&str; 4] = ["/health/live", "/health/ready", "/docs", "/openapi.j
 
 /// The paths of a service. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Routes(Arc<[Entry]>);
+pub struct Routes(Arc<Table>);
+
+#[derive(Debug)]
+struct Table {
+    entries: Vec<Entry>,
+    /// Where the paths without parameters are: most requests are for one of them, and find it at once.
+    literal: HashMap<Arc<str>, usize>,
+}
 
 /// One path of a service.
 #[derive(Clone, Debug)]
@@ -60,12 +70,15 @@ impl Routes {
     #[must_use]
     pub fn with(self, template: &str, methods: &[Method]) -> Self {
         let added = Entry::new(template, methods.to_vec());
-        self.0.iter().cloned().chain([added]).collect()
+        self.0.entries.iter().cloned().chain([added]).collect()
     }
 
     /// The entry that a request's path falls under; one without parameters wins over one with.
     pub fn find(&self, path: &str) -> Option<&Entry> {
-        let matching = self.0.iter().filter(|entry| entry.matches(path));
+        if let Some(&at) = self.0.literal.get(path) {
+            return self.0.entries.get(at);
+        }
+        let matching = self.0.entries.iter().filter(|entry| entry.matches(path));
         matching.min_by_key(|entry| entry.parameters().count())
     }
 }
@@ -78,7 +91,11 @@ impl Default for Routes {
 
 impl FromIterator<Entry> for Routes {
     fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
-        Self(entries.into_iter().collect())
+        let entries: Vec<Entry> = entries.into_iter().collect();
+        // Of two alike the first counts.
+        let literal = entries.iter().enumerate().rev().filter(|(_, entry)| entry.parameters().next().is_none());
+        let literal = literal.map(|(at, entry)| (Arc::clone(&entry.template), at)).collect();
+        Self(Arc::new(Table { entries, literal }))
     }
 }
 
