@@ -21,7 +21,17 @@ pub(crate) struct Connection {
 /// An answer, as far as anybody looks at it.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
+    head: &'a [u8],
     pub(crate) body: &'a [u8],
+}
+
+impl Answer<'_> {
+    /// The value of a header, if there is one of that name, in small letters.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let head = std::str::from_utf8(self.head).ok()?;
+        let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+        fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
+    }
 }
 
 impl Connection {
@@ -42,7 +52,7 @@ impl Connection {
                 && self.buffer.len() >= head + length
             {
                 let status = status(&self.buffer).context("the answer is not HTTP/1.1")?;
-                return Ok(Answer { status, body: &self.buffer[head..head + length] });
+                return Ok(Answer { status, head: &self.buffer[..head], body: &self.buffer[head..head + length] });
             }
             ensure!(self.buffer.len() < MAX_ANSWER, "the answer is too large");
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
@@ -82,15 +92,42 @@ pub(crate) trait Script: Send + 'static {
     /// The next request; none: there is nothing left to ask.
     fn next(&mut self) -> Option<&[u8]>;
 
-    /// Takes note of the answer; false: it is not the one that was expected.
-    fn heed(&mut self, answer: &Answer<'_>) -> bool;
+    /// Takes note of the answer.
+    fn heed(&mut self, answer: &Answer<'_>) -> Heed;
+
+    /// How long to wait before the next request.
+    fn pause(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// What an answer is to a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heed {
+    /// What was asked for.
+    Expected,
+    /// The service is busy, and says so.
+    TurnedAway,
+    /// A mistake.
+    Unexpected,
+}
+
+impl Heed {
+    /// Whether it has the status that was expected.
+    pub(crate) fn status(answer: &Answer<'_>, expected: u16) -> Self {
+        if answer.status == expected { Self::Expected } else { Self::Unexpected }
+    }
 }
 
 /// What came of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
+    /// Answers that count.
     pub(crate) answered: usize,
     pub(crate) unexpected: usize,
+    pub(crate) turned_away: usize,
+    /// Every request, those while warming up included.
+    pub(crate) requests: usize,
     pub(crate) elapsed: Duration,
     /// How long each answer took, in microseconds, sorted.
     pub(crate) latencies: Vec<u32>,
@@ -125,13 +162,20 @@ pub(crate) async fn press<S: Script>(address: &str, scripts: Vec<S>, time: Durat
                     break;
                 }
                 let answer = connection.call(request).await?;
-                let is_expected = script.heed(&answer);
+                let heed = script.heed(&answer);
                 let now = Instant::now();
+                outcome.requests += 1;
+                outcome.unexpected += usize::from(heed == Heed::Unexpected);
                 if sent >= counted_from {
-                    outcome.answered += 1;
-                    outcome.unexpected += usize::from(!is_expected);
-                    outcome.latencies.push(u32::try_from((now - sent).as_micros()).unwrap_or(u32::MAX));
+                    outcome.turned_away += usize::from(heed == Heed::TurnedAway);
                     outcome.elapsed = now - counted_from;
+                    if heed != Heed::TurnedAway {
+                        outcome.answered += 1;
+                        outcome.latencies.push(u32::try_from((now - sent).as_micros()).unwrap_or(u32::MAX));
+                    }
+                }
+                if !script.pause().is_zero() {
+                    tokio::time::sleep(script.pause()).await;
                 }
             }
             anyhow::Ok(outcome)
@@ -142,45 +186,12 @@ pub(crate) async fn press<S: Script>(address: &str, scripts: Vec<S>, time: Durat
         let outcome = ended??;
         whole.answered += outcome.answered;
         whole.unexpected += outcome.unexpected;
+        whole.turned_away += outcome.turned_away;
+        whole.requests += outcome.requests;
         whole.elapsed = whole.elapsed.max(outcome.elapsed);
         whole.latencies.extend(outcome.latencies);
     }
     whole.latencies.sort_unstable();
     ensure!(whole.answered > 0, "there was no answer at all");
     Ok(whole)
-}
-
-/// The same request again and again, which must get this status.
-#[derive(Clone)]
-pub(crate) struct Same {
-    pub(crate) request: Vec<u8>,
-    pub(crate) status: u16,
-}
-
-impl Script for Same {
-    fn next(&mut self) -> Option<&[u8]> {
-        Some(&self.request)
-    }
-
-    fn heed(&mut self, answer: &Answer<'_>) -> bool {
-        answer.status == self.status
-    }
-}
-
-/// One request after the other, each once.
-pub(crate) struct Each {
-    pub(crate) requests: std::vec::IntoIter<Vec<u8>>,
-    pub(crate) current: Vec<u8>,
-    pub(crate) status: u16,
-}
-
-impl Script for Each {
-    fn next(&mut self) -> Option<&[u8]> {
-        self.current = self.requests.next()?;
-        Some(&self.current)
-    }
-
-    fn heed(&mut self, answer: &Answer<'_>) -> bool {
-        answer.status == self.status
-    }
 }

@@ -3,24 +3,30 @@
 //!
 //! The service that is measured has one core to itself, the generator another. `raw` finds out what that core can do at the
 //! most: signatures, verifications, password hashes, and how fast the same framework says hello. `services` starts the real
-//! programs, `client` presses on them, `scenario` says with what, `report` compares. `rotations` is a long run of another
-//! kind: keys change under load, and no valid token may be refused.
+//! programs, `client` presses on them, `script` and `scenario` say with what, `storm` while what else goes on, `report`
+//! compares. There are longer runs of other kinds: `growth` fills the database, `soak` looks for memory that is lost, and in
+//! `rotations` keys change under load, and no valid token may be refused.
 
 mod client;
+mod growth;
 mod pin;
 mod raw;
 mod report;
 mod rotations;
 mod scenario;
+mod script;
 mod services;
+mod soak;
+mod storm;
 
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 
-use self::{report::Report, services::Services};
+use self::{report::Report, scenario::Plan, services::Services};
 
-const USAGE: &str = "usage: load [--seconds N] [--only NAME] [--markdown FILE] | load rotations [--count N]";
+const USAGE: &str = "usage: load [--seconds N] [--only NAME] [--markdown FILE] | load growth | load soak [--minutes N] \
+                     | load rotations [--count N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -50,15 +56,18 @@ async fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
             let count = value(arguments, "--count")?.unwrap_or(30);
             return rotations::run(count).await;
         }
+        Some("growth") => return growth::run().await,
+        Some("soak") => return soak::run(value(arguments, "--minutes")?.unwrap_or(10)).await,
         Some(other) if !other.starts_with("--") => bail!("{USAGE}"),
         _ => {}
     }
-    let seconds = value(arguments, "--seconds")?.unwrap_or(4);
+    let seconds = value(arguments, "--seconds")?.unwrap_or(3);
     let only = text(arguments, "--only");
+    let plan = Plan { time: Duration::from_secs(seconds), only: only.as_deref() };
     let limits = raw::limits().await?;
     let services = Services::start().await?;
     let mut report = Report::new(limits, pin::describe());
-    scenario::run_all(&services, &mut report, Duration::from_secs(seconds), only.as_deref()).await?;
+    scenario::run_all(&services, &mut report, &plan).await?;
     report.start_up(services.start_up().await?);
     let table = report.to_markdown();
     println!("{table}");

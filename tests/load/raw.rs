@@ -17,23 +17,47 @@ use poem_openapi::{Object, OpenApi, OpenApiService, payload::Json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{
-    client::{self, Same},
-    pin, services,
+    client, pin,
+    script::Same,
+    services::{self, Usage},
 };
 
 const TIME: Duration = Duration::from_secs(3);
 
-/// The limits, in operations per second of one core.
+/// What one core can do of one thing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) name: &'static str,
+    /// How often in a second.
+    pub(crate) rate: f64,
+    /// What one takes of the processor's time.
+    pub(crate) cpu_micros: f64,
+}
+
+impl Limit {
+    /// One of these and one of those.
+    pub(crate) fn with(self, other: Self, name: &'static str) -> Self {
+        Self { name, rate: 1.0 / (1.0 / self.rate + 1.0 / other.rate), cpu_micros: self.cpu_micros + other.cpu_micros }
+    }
+}
+
+/// The limits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// RS256 signatures with a key of 2048 bits.
-    pub(crate) sign: f64,
+    pub(crate) sign: Limit,
     /// Their verifications.
-    pub(crate) verify: f64,
+    pub(crate) verify: Limit,
     /// Argon2id with 19 MiB and two passes, its memory reused.
-    pub(crate) hash: f64,
+    pub(crate) hash: Limit,
     /// A JSON greeting by the same framework, without any layer of ours.
-    pub(crate) hello: f64,
+    pub(crate) hello: Limit,
+}
+
+impl Limits {
+    pub(crate) const fn all(&self) -> [Limit; 4] {
+        [self.sign, self.verify, self.hash, self.hello]
+    }
 }
 
 /// Measures all of it.
@@ -42,20 +66,26 @@ pub(crate) async fn limits() -> anyhow::Result<Limits> {
     let output = pin::command(&this, pin::SERVICE).arg("raw").output().await?;
     let text = String::from_utf8(output.stdout)?;
     let mut numbers = text.split_whitespace().map(str::parse::<f64>);
-    let mut next = || numbers.next().context("the raw measurement was cut off")?.context("the raw measurement is no number");
-    let (sign, verify, hash) = (next()?, next()?, next()?);
+    let mut next = |name| {
+        let mut number = || numbers.next().context("the raw measurement was cut off")?.context("it is no number");
+        anyhow::Ok(Limit { name, rate: number()?, cpu_micros: number()? })
+    };
+    let (sign, verify, hash) = (next("raw signing")?, next("raw verification")?, next("raw Argon2id")?);
     Ok(Limits { sign, verify, hash, hello: greeting(&this).await? })
 }
 
-async fn greeting(this: &std::path::Path) -> anyhow::Result<f64> {
+#[expect(clippy::cast_precision_loss, reason = "nobody counts that far")]
+async fn greeting(this: &std::path::Path) -> anyhow::Result<Limit> {
     let mut server = pin::command(this, pin::SERVICE).arg("hello").stdout(std::process::Stdio::piped()).spawn()?;
     let mut lines = BufReader::new(server.stdout.take().context("the greeting server has an output")?).lines();
     let address = lines.next_line().await?.context("the greeting server names its address")?;
     let request = services::get(&address, "/hello", &[]);
     let scripts = vec![Same { request, status: 200 }; 64];
+    let before = Usage::of(server.id());
     let outcome = client::press(&address, scripts, TIME + TIME / 4).await?;
+    let cpu = Usage::of(server.id()).cpu.saturating_sub(before.cpu);
     server.kill().await?;
-    Ok(outcome.rate())
+    Ok(Limit { name: "hello", rate: outcome.rate(), cpu_micros: cpu.as_secs_f64() * 1e6 / outcome.requests as f64 })
 }
 
 /// Prints what this core can do.
@@ -76,18 +106,23 @@ pub(crate) fn measure() {
         argon2.hash_password_into_with_memory(b"password", b"sixteen byte sal", &mut output, &mut memory).expect("it fits");
         black_box(&output);
     });
-    println!("{sign} {verify} {hash}");
+    for (rate, cpu_micros) in [sign, verify, hash] {
+        println!("{rate} {cpu_micros}");
+    }
 }
 
-fn per_second(mut work: impl FnMut()) -> f64 {
+/// How often in a second, and what one takes of the processor's time, in microseconds.
+fn per_second(mut work: impl FnMut()) -> (f64, f64) {
     work();
-    let began = Instant::now();
+    let this = Some(std::process::id());
+    let (began, before) = (Instant::now(), Usage::of(this));
     let mut done = 0_u32;
     while began.elapsed() < TIME {
         work();
         done += 1;
     }
-    f64::from(done) / began.elapsed().as_secs_f64()
+    let (elapsed, cpu) = (began.elapsed(), Usage::of(this).cpu.saturating_sub(before.cpu));
+    (f64::from(done) / elapsed.as_secs_f64(), cpu.as_secs_f64() * 1e6 / f64::from(done))
 }
 
 /// A greeting as anybody would write it with this framework.

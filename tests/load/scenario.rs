@@ -1,54 +1,28 @@
 //! What the services are pressed with.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use crate::{
-    client::{self, Answer, Connection, Each, Outcome, Same, Script},
+    client::{self, Answer, Connection, Script},
     raw::Limits,
     report::{Line, Report, Target},
+    script::{Each, Mixed, Refreshing, Same},
     services::{Services, Usage, get, member},
+    storm,
 };
 
+pub(crate) const KEYS: &str = "/.well-known/jwks.json";
 const CONCURRENCY: [usize; 3] = [1, 16, 64];
-const KEYS: &str = "/.well-known/jwks.json";
-/// How many tokens are made to be shown once each.
-const FRESH_TOKENS: usize = 12_000;
-
-/// A family of refresh tokens, each exchanged for the next.
-struct Refreshing {
-    head: String,
-    token: String,
-    request: Vec<u8>,
-}
-
-impl Script for Refreshing {
-    fn next(&mut self) -> Option<&[u8]> {
-        let body = format!("grant_type=refresh_token&refresh_token={}", self.token);
-        self.request = format!("{}content-length: {}\r\n\r\n{body}", self.head, body.len()).into_bytes();
-        Some(&self.request)
-    }
-
-    fn heed(&mut self, answer: &Answer<'_>) -> bool {
-        match member(answer.body, "refresh_token") {
-            Ok(token) if answer.status == 200 => {
-                self.token = token;
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
-impl Refreshing {
-    fn new(services: &Services, token: String) -> anyhow::Result<Self> {
-        let text = String::from_utf8(services.form("/oauth2/token", Some(("first-party", "")), &[]))?;
-        let (head, _) = text.split_once("content-length").context("a form has a length")?;
-        Ok(Self { head: head.to_owned(), token, request: Vec::new() })
-    }
-}
+/// How many tokens are made to be shown once each, and to be revoked once each.
+const FRESH_TOKENS: usize = 6_000;
+const REVOKED_TOKENS: usize = 1_500;
+/// How long after its end a token is forgiven for clocks that differ, and a little more.
+const LEEWAY: Duration = Duration::from_secs(32);
+/// Of what is drawn by lot.
+const SEED: u64 = 2026;
 
 /// The same request again and again.
 struct Steady {
@@ -59,91 +33,141 @@ struct Steady {
     target: Target,
 }
 
-/// The scenarios in which nothing changes.
-async fn steady(services: &Services, connection: &mut Connection, token: &str, limits: Limits) -> anyhow::Result<Vec<Steady>> {
-    let (auth, resource) = (services.auth_address(), services.resource_address());
-    let issuer = |name, request, target| Steady { name, address: auth.clone(), request, status: 200, target };
-    let api = |name, path, token: Option<&str>, status, target| {
-        let bearer = token.map(|token| format!("Bearer {token}"));
-        let headers: Vec<_> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
-        Steady { name, address: resource.clone(), request: get(&resource, path, &headers), status, target }
-    };
-    let introspect = services.form("/oauth2/introspect", Some(("documents-api", &services.introspecting)), &[("token", token)]);
-    let revoke = services.form("/oauth2/revoke", Some(("first-party", "")), &[("token", "rt_unknown")]);
-    let as_bytes = Target::of(limits.hello, 0.95, "hello");
-    let remembered = Target::of(limits.hello, 0.9, "hello");
-    Ok(vec![
-        issuer("client credentials", services.client_credentials(), Target::of(limits.sign, 0.85, "raw signing")),
-        issuer("JWKS", get(&auth, KEYS, &[]), as_bytes),
-        issuer("metadata", get(&auth, "/.well-known/oauth-authorization-server", &[]), as_bytes),
-        issuer("status list", status_list(connection, &auth).await?, as_bytes),
-        issuer("introspection", introspect, Target::none()),
-        issuer("revocation of nothing", revoke, Target::none()),
-        api("GET /me, remembered token", "/me", Some(token), 200, remembered),
-        api("GET /documents, remembered token", "/documents", Some(token), 200, Target::none()),
-        api("GET /me, no token", "/me", None, 401, Target::none()),
-        api("GET /me, garbage", "/me", Some("aaaa.bbbb.cccc"), 401, Target::none()),
-        api("GET /me, forged signature", "/me", Some(&forged(token)), 401, Target::none()),
-    ])
-}
-
-/// Runs every scenario, or the one of that name.
-pub(crate) async fn run_all(services: &Services, report: &mut Report, time: Duration, only: Option<&str>) -> anyhow::Result<()> {
-    let (auth, resource) = (services.auth_address(), services.resource_address());
-    let wanted = |name: &str| only.is_none_or(|only| name.starts_with(only));
-    let limits = report.limits();
-    let mut connection = Connection::open(&auth).await?;
-
-    let tokens = connection.call(&services.login()).await?;
-    ensure!(tokens.status == 200, "the login is refused");
-    let token = member(tokens.body, "access_token")?;
-    let steady = steady(services, &mut connection, &token, limits).await?;
-    for Steady { name, address, request, status, target } in steady.into_iter().filter(|steady| wanted(steady.name)) {
-        for concurrency in CONCURRENCY {
-            let scripts = vec![Same { request: request.clone(), status }; concurrency];
-            measure(services, report, Scenario { name, concurrency, address: &address, target }, scripts, time).await?;
-        }
-    }
-    if wanted("password") {
-        // More at once would be told to come back.
-        for concurrency in [1, 16] {
-            let scripts = vec![Same { request: services.login(), status: 200 }; concurrency];
-            let target = Target::of(limits.hash, 0.95, "raw Argon2id");
-            measure(services, report, Scenario { name: "password", concurrency, address: &auth, target }, scripts, time).await?;
-        }
-    }
-    if wanted("refresh") {
-        for concurrency in CONCURRENCY {
-            let mut scripts = Vec::new();
-            for _ in 0..concurrency {
-                let answer = connection.call(&services.login()).await?;
-                scripts.push(Refreshing::new(services, member(answer.body, "refresh_token")?)?);
-            }
-            let target = Target::of(limits.sign, 0.7, "raw signing");
-            measure(services, report, Scenario { name: "refresh", concurrency, address: &auth, target }, scripts, time).await?;
-        }
-    }
-    if wanted("GET /me, first-seen token") {
-        for concurrency in CONCURRENCY {
-            let scripts = fresh_tokens(services, &resource, concurrency).await?;
-            let both = 1.0 / (1.0 / limits.hello + 1.0 / limits.verify);
-            let target = Target::of(both, 0.9, "hello + raw verification");
-            let scenario = Scenario { name: "GET /me, first-seen token", concurrency, address: &resource, target };
-            measure(services, report, scenario, scripts, time).await?;
-        }
-    }
-    if wanted("under a login storm") {
-        storm(services, report, time).await?;
-    }
-    Ok(())
-}
-
 /// A scenario, as the report calls it.
 struct Scenario<'a> {
     name: &'a str,
     concurrency: usize,
     address: &'a str,
     target: Target,
+}
+
+/// What is pressed, and how.
+pub(crate) struct Plan<'a> {
+    /// How long each scenario is pressed at each concurrency.
+    pub(crate) time: Duration,
+    /// Only the scenarios whose names begin like this.
+    pub(crate) only: Option<&'a str>,
+}
+
+impl Plan<'_> {
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_none_or(|only| name.starts_with(only))
+    }
+}
+
+/// Runs every scenario that is wanted.
+pub(crate) async fn run_all(services: &Services, report: &mut Report, plan: &Plan<'_>) -> anyhow::Result<()> {
+    let (auth, resource) = (services.auth_address(), services.resource_address());
+    let limits = report.limits();
+    let mut connection = Connection::open(&auth).await?;
+    let tokens = connection.call(&services.login()).await?;
+    ensure!(tokens.status == 200, "the login is refused");
+    let token = member(tokens.body, "access_token")?;
+    let brief = member(connection.call(&services.client_credentials_of("brief", &services.brief)).await?.body, "access_token")?;
+    let brief_until = Instant::now() + Services::BRIEF + LEEWAY;
+
+    for steady in of_issuer(services, &mut connection, &token, limits).await? {
+        run_steady(services, report, plan, steady).await?;
+    }
+    for steady in of_api(services, &token, limits).await? {
+        run_steady(services, report, plan, steady).await?;
+    }
+    if plan.wants("password") {
+        // More at once would be told to come back.
+        for concurrency in [1, 16] {
+            let scripts = vec![Same { request: services.login(), status: 200 }; concurrency];
+            let target = Target::of(limits.hash, 0.95);
+            measure(services, report, Scenario { name: "password", concurrency, address: &auth, target }, scripts, plan.time)
+                .await?;
+        }
+    }
+    if plan.wants("refresh") {
+        for concurrency in CONCURRENCY {
+            let scripts = families(services, &mut connection, concurrency).await?;
+            let target = Target::of(limits.sign, 0.7);
+            measure(services, report, Scenario { name: "refresh", concurrency, address: &auth, target }, scripts, plan.time)
+                .await?;
+        }
+    }
+    if plan.wants("revocation") {
+        for concurrency in CONCURRENCY {
+            let revoke = |token: String| services.form("/oauth2/revoke", Some(services.nightly()), &[("token", &token)]);
+            let requests = fresh_tokens(services, REVOKED_TOKENS).await?.into_iter().map(revoke).collect();
+            let scenario = Scenario { name: "revocation", concurrency, address: &auth, target: Target::none() };
+            measure(services, report, scenario, Each::divided(requests, concurrency, 200), plan.time).await?;
+        }
+    }
+    if plan.wants("GET /me, first-seen token") {
+        for concurrency in CONCURRENCY {
+            let show = |token: String| bearer(&resource, "/me", &token);
+            let requests = fresh_tokens(services, FRESH_TOKENS).await?.into_iter().map(show).collect();
+            let target = Target::of(limits.hello.with(limits.verify, "hello and a raw verification"), 0.9);
+            let scenario = Scenario { name: "GET /me, first-seen token", concurrency, address: &resource, target };
+            measure(services, report, scenario, Each::divided(requests, concurrency, 200), plan.time).await?;
+        }
+    }
+    if plan.wants("GET /me, expired token") {
+        sleep_until(brief_until.into()).await;
+        let (name, request) = ("GET /me, expired token", bearer(&resource, "/me", &brief));
+        let expired = Steady { name, address: resource.clone(), request, status: 401, target: Target::none() };
+        run_steady(services, report, plan, expired).await?;
+    }
+    if plan.wants("mixed") {
+        for concurrency in CONCURRENCY {
+            let scripts = mixed(services, &mut connection, &token, concurrency).await?;
+            let scenario = Scenario { name: "mixed, issuer", concurrency, address: &auth, target: Target::none() };
+            measure(services, report, scenario, scripts, plan.time).await?;
+        }
+    }
+    if plan.wants("storm") {
+        storm::run(services, report, plan.time).await?;
+    }
+    Ok(())
+}
+
+/// What is asked of the issuer and changes nothing.
+async fn of_issuer(services: &Services, connection: &mut Connection, token: &str, limits: Limits) -> anyhow::Result<Vec<Steady>> {
+    let auth = services.auth_address();
+    let steady = |name, request, status, target| Steady { name, address: auth.clone(), request, status, target };
+    let introspect = services.form("/oauth2/introspect", Some(services.introspecting()), &[("token", token)]);
+    let entity_tag = connection.call(&get(&auth, KEYS, &[])).await?.header("etag").context("the key set has an entity tag")?;
+    let as_bytes = Target::of(limits.hello, 0.95);
+    Ok(vec![
+        steady("client credentials", services.client_credentials(), 200, Target::of(limits.sign, 0.85)),
+        steady("JWKS", get(&auth, KEYS, &[]), 200, as_bytes),
+        steady("JWKS, not modified", get(&auth, KEYS, &[("if-none-match", &entity_tag)]), 304, as_bytes),
+        steady("metadata", get(&auth, "/.well-known/oauth-authorization-server", &[]), 200, as_bytes),
+        steady("status list", status_list(connection, &auth).await?, 200, as_bytes),
+        steady("introspection", introspect, 200, Target::none()),
+    ])
+}
+
+/// What is asked of the API and changes nothing.
+async fn of_api(services: &Services, token: &str, limits: Limits) -> anyhow::Result<Vec<Steady>> {
+    let resource = services.resource_address();
+    let steady = |name, request, status, target| Steady { name, address: resource.clone(), request, status, target };
+    let key = services.api_key().await?;
+    let remembered = Target::of(limits.hello, 0.9);
+    Ok(vec![
+        steady("GET /me, remembered token", bearer(&resource, "/me", token), 200, remembered),
+        steady("GET /documents, remembered token", bearer(&resource, "/documents", token), 200, Target::none()),
+        steady("GET /me, API key", get(&resource, "/me", &[("x-api-key", &key)]), 200, Target::none()),
+        steady("forward auth", bearer(&resource, "/forward-auth?scope=documents:read", token), 200, remembered),
+        steady("GET /me, no token", get(&resource, "/me", &[]), 401, Target::none()),
+        steady("GET /me, garbage", bearer(&resource, "/me", "aaaa.bbbb.cccc"), 401, Target::none()),
+        steady("GET /me, forged signature", bearer(&resource, "/me", &forged(token)), 401, Target::none()),
+    ])
+}
+
+async fn run_steady(services: &Services, report: &mut Report, plan: &Plan<'_>, steady: Steady) -> anyhow::Result<()> {
+    let Steady { name, address, request, status, target } = steady;
+    if plan.wants(name) {
+        for concurrency in CONCURRENCY {
+            let scripts = vec![Same { request: request.clone(), status }; concurrency];
+            measure(services, report, Scenario { name, concurrency, address: &address, target }, scripts, plan.time).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn measure<S: Script>(
@@ -160,69 +184,54 @@ async fn measure<S: Script>(
     let outcome = client::press(scenario.address, scripts, time).await?;
     let after = used(services);
     ensure!(outcome.unexpected == 0, "{}: {} unexpected answers", scenario.name, outcome.unexpected);
-    report.add(line(&scenario, &outcome, after.cpu.saturating_sub(before.cpu), after.memory));
+    let cpu = after.cpu.saturating_sub(before.cpu);
+    report.add(Line::new(scenario.name, scenario.concurrency, &outcome, cpu, after.memory, scenario.target));
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody counts that far")]
-fn line(scenario: &Scenario<'_>, outcome: &Outcome, cpu: Duration, memory: f64) -> Line {
-    // The warm-up is not counted, but used the processor as well.
-    let all = outcome.answered as f64 * 1.25;
-    Line {
-        name: scenario.name.to_owned(),
-        concurrency: scenario.concurrency,
-        rate: outcome.rate(),
-        p50: outcome.percentile(50),
-        p99: outcome.percentile(99),
-        cpu_micros: cpu.as_secs_f64() * 1e6 / all,
-        memory,
-        target: scenario.target,
-    }
-}
-
-/// What else goes on while 64 people log in at once.
-async fn storm(services: &Services, report: &mut Report, time: Duration) -> anyhow::Result<()> {
+/// What a day at the issuer may look like, in proportion.
+pub(crate) async fn mixed(
+    services: &Services,
+    connection: &mut Connection,
+    token: &str,
+    connections: usize,
+) -> anyhow::Result<Vec<Mixed>> {
     let auth = services.auth_address();
-    let jwks = get(&auth, KEYS, &[]);
-    let login = services.login();
-    // Beyond the queue an answer is 503, which is what a storm is told.
-    let logins = client::press(&auth, vec![Any(login); 64], time);
-    let keys = client::press(&auth, vec![Same { request: jwks, status: 200 }], time);
-    let machines = client::press(&auth, vec![Same { request: services.client_credentials(), status: 200 }], time);
-    let (logins, keys, machines) = tokio::join!(logins, keys, machines);
-    for (name, outcome) in [("JWKS", keys?), ("client credentials", machines?), ("logins and 503", logins?)] {
-        ensure!(outcome.unexpected == 0, "{name} under a login storm: {} unexpected answers", outcome.unexpected);
-        let name = format!("{name}, under a login storm");
-        let scenario = Scenario { name: &name, concurrency: 64, address: &auth, target: Target::none() };
-        report.add(line(&scenario, &outcome, Duration::ZERO, services.auth_usage().memory));
+    let introspect = services.form("/oauth2/introspect", Some(services.introspecting()), &[("token", token)]);
+    let mut mixes = Vec::new();
+    for (seed, family) in (SEED..).zip(families(services, connection, connections).await?) {
+        let same = |request| -> Box<dyn Script> { Box::new(Same { request, status: 200 }) };
+        mixes.push(Mixed::new(
+            seed,
+            vec![
+                (40, same(get(&auth, KEYS, &[]))),
+                (25, same(services.client_credentials())),
+                (20, Box::new(family)),
+                (15, same(introspect.clone())),
+            ],
+        ));
     }
-    Ok(())
+    Ok(mixes)
 }
 
-/// A login that succeeds or is told to come back.
-#[derive(Clone)]
-struct Any(Vec<u8>);
-
-impl Script for Any {
-    fn next(&mut self) -> Option<&[u8]> {
-        Some(&self.0)
+/// A session for each connection.
+pub(crate) async fn families(services: &Services, connection: &mut Connection, count: usize) -> anyhow::Result<Vec<Refreshing>> {
+    let mut families = Vec::new();
+    for _ in 0..count {
+        let answer = connection.call(&services.login()).await?;
+        families.push(Refreshing::new(services, member(answer.body, "refresh_token")?)?);
     }
-
-    fn heed(&mut self, answer: &Answer<'_>) -> bool {
-        matches!(answer.status, 200 | 503)
-    }
+    Ok(families)
 }
 
-async fn fresh_tokens(services: &Services, resource: &str, concurrency: usize) -> anyhow::Result<Vec<Each>> {
+async fn fresh_tokens(services: &Services, count: usize) -> anyhow::Result<Vec<String>> {
     let mut connection = Connection::open(&services.auth_address()).await?;
-    let mut requests: Vec<Vec<Vec<u8>>> = vec![Vec::new(); concurrency];
-    for number in 0..FRESH_TOKENS {
-        let answer = connection.call(&services.client_credentials()).await?;
-        let token = member(answer.body, "access_token")?;
-        requests[number % concurrency].push(get(resource, "/me", &[("authorization", &format!("Bearer {token}"))]));
+    let mut tokens = Vec::with_capacity(count);
+    for _ in 0..count {
+        let answer: Answer<'_> = connection.call(&services.client_credentials()).await?;
+        tokens.push(member(answer.body, "access_token")?);
     }
-    let each = |requests: Vec<Vec<u8>>| Each { requests: requests.into_iter(), current: Vec::new(), status: 200 };
-    Ok(requests.into_iter().map(each).collect())
+    Ok(tokens)
 }
 
 async fn status_list(connection: &mut Connection, auth: &str) -> anyhow::Result<Vec<u8>> {
@@ -236,6 +245,10 @@ async fn status_list(connection: &mut Connection, auth: &str) -> anyhow::Result<
         sleep(Duration::from_millis(100)).await;
     }
     bail!("there is no status list after a login")
+}
+
+fn bearer(address: &str, path: &str, token: &str) -> Vec<u8> {
+    get(address, path, &[("authorization", &format!("Bearer {token}"))])
 }
 
 /// The token with another last byte of its signature but one.

@@ -33,9 +33,11 @@ pub(crate) struct Services {
     auth: Child,
     resource: Child,
     /// The secret of the client `nightly`, which may use client credentials and read documents.
-    pub(crate) nightly: String,
+    nightly: String,
+    /// The secret of the client `brief`, which may do the same, but whose tokens live for [`Services::BRIEF`].
+    pub(crate) brief: String,
     /// The secret of the client `documents-api`, which may look at tokens for the documents.
-    pub(crate) introspecting: String,
+    introspecting: String,
 }
 
 /// What a process has used up so far.
@@ -45,6 +47,27 @@ pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     /// Memory it holds, in MiB.
     pub(crate) memory: f64,
+    /// What of it is its own: the rest is read from the program's file and can be given up at any time.
+    pub(crate) own: f64,
+}
+
+impl Usage {
+    /// What the process of this number has used up.
+    pub(crate) fn of(id: Option<u32>) -> Self {
+        const TICKS: u64 = 100;
+        const PAGE: f64 = 4096.0;
+        let Some(id) = id else { return Self::default() };
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
+        // Behind the name, which may hold spaces and parentheses.
+        let stat = read("stat");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let statm = read("statm");
+        let pages = |at: usize| statm.split_whitespace().nth(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+        let (memory, of_files) = (pages(1) * PAGE / 1024.0 / 1024.0, pages(2) * PAGE / 1024.0 / 1024.0);
+        let cpu = Duration::from_millis((ticks(11) + ticks(12)) * 1000 / TICKS);
+        Self { cpu, memory, own: memory - of_files }
+    }
 }
 
 /// How long a start takes, and what it leaves in memory.
@@ -52,11 +75,16 @@ pub(crate) struct Usage {
 pub(crate) struct StartUp {
     /// From the start of auth-service on an existing database to the first token.
     pub(crate) first_token: Duration,
-    /// The memory of auth-service and resource-service before anybody asked anything, in MiB.
-    pub(crate) idle: [f64; 2],
+    /// What auth-service and resource-service hold before anybody asked anything.
+    pub(crate) idle: [Usage; 2],
 }
 
 impl Services {
+    /// The shortest life that a token can have.
+    pub(crate) const BRIEF: Duration = Duration::from_secs(5);
+    /// How often a start is measured.
+    const STARTS: usize = 5;
+
     /// Starts both, with a user and the clients that the scenarios need.
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
@@ -72,15 +100,18 @@ impl Services {
             auth,
             resource,
             nightly: String::new(),
+            brief: String::new(),
             introspecting: String::new(),
         };
         await_ready(&services.auth_address()).await?;
         await_ready(&services.resource_address()).await?;
         services.operate(&["user", "add", "ada", "--role", "editor"], PASSWORD).await?;
         let resource = services.resource_name();
-        let nightly = ["--grant", "client_credentials", "--scope", "documents:read", "--role", "reader"];
-        let nightly = [&["client", "add", "nightly", "--default-resource", &resource], &nightly[..]].concat();
-        services.nightly = services.operate(&nightly, "").await?;
+        let reading = ["--grant", "client_credentials", "--scope", "documents:read", "--role", "reader"];
+        let reading = [&reading[..], &["--default-resource", &resource]].concat();
+        services.nightly = services.operate(&[&["client", "add", "nightly"], &reading[..]].concat(), "").await?;
+        let brief = ["client", "add", "brief", "--access-token-lifetime", "5s"];
+        services.brief = services.operate(&[&brief[..], &reading[..]].concat(), "").await?;
         let introspecting = ["client", "add", "documents-api", "--serves", &resource];
         services.introspecting = services.operate(&introspecting, "").await?;
         Ok(services)
@@ -103,12 +134,12 @@ impl Services {
 
     /// What auth-service has used up.
     pub(crate) fn auth_usage(&self) -> Usage {
-        usage(&self.auth)
+        Usage::of(self.auth.id())
     }
 
     /// What resource-service has used up.
     pub(crate) fn resource_usage(&self) -> Usage {
-        usage(&self.resource)
+        Usage::of(self.resource.id())
     }
 
     /// Runs a command of auth-service on its database, with this on its standard input, and returns what it prints.
@@ -125,10 +156,38 @@ impl Services {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
-    /// Restarts auth-service on the database it has, and both for their memory at rest.
+    /// Restarts auth-service on the database it has, a few times, and both for their memory at rest.
     pub(crate) async fn start_up(mut self) -> anyhow::Result<StartUp> {
+        let mut first_tokens = Vec::new();
+        for _ in 0..Self::STARTS {
+            first_tokens.push(self.restart().await?);
+        }
+        first_tokens.sort_unstable();
         self.auth.kill().await?;
         self.resource.kill().await?;
+        let settings = auth_settings(self.directory.path(), self.auth_port, self.resource_port);
+        self.auth = serve(&self.programs, "auth-service", settings)?;
+        let settings = resource_settings(self.directory.path(), self.auth_port, self.resource_port);
+        self.resource = serve(&self.programs, "resource-service", settings)?;
+        await_ready(&self.auth_address()).await?;
+        await_ready(&self.resource_address()).await?;
+        let idle = [self.auth_usage(), self.resource_usage()];
+        Ok(StartUp { first_token: first_tokens[Self::STARTS / 2], idle })
+    }
+
+    /// Stops auth-service, so that nobody is at its database.
+    pub(crate) async fn stop_issuer(&mut self) -> anyhow::Result<()> {
+        Ok(self.auth.kill().await?)
+    }
+
+    /// The embedded database of auth-service.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.path().join("auth/auth.db")
+    }
+
+    /// Starts auth-service on the database it has, and says how long it took to the first token.
+    pub(crate) async fn restart(&mut self) -> anyhow::Result<Duration> {
+        self.auth.kill().await?;
         let settings = auth_settings(self.directory.path(), self.auth_port, self.resource_port);
         let began = Instant::now();
         self.auth = serve(&self.programs, "auth-service", settings)?;
@@ -143,21 +202,32 @@ impl Services {
                 sleep(Duration::from_millis(1)).await;
             }
         });
-        let first_token = first_token.await.context("auth-service does not come back")?;
-        self.auth.kill().await?;
-        let settings = auth_settings(self.directory.path(), self.auth_port, self.resource_port);
-        self.auth = serve(&self.programs, "auth-service", settings)?;
-        let settings = resource_settings(self.directory.path(), self.auth_port, self.resource_port);
-        self.resource = serve(&self.programs, "resource-service", settings)?;
-        await_ready(&self.auth_address()).await?;
-        await_ready(&self.resource_address()).await?;
-        let idle = [self.auth_usage().memory, self.resource_usage().memory];
-        Ok(StartUp { first_token, idle })
+        first_token.await.context("auth-service does not come back")
+    }
+
+    /// The client `nightly`, and its secret.
+    pub(crate) fn nightly(&self) -> (&str, &str) {
+        ("nightly", &self.nightly)
+    }
+
+    /// The client that looks at tokens, and its secret.
+    pub(crate) fn introspecting(&self) -> (&str, &str) {
+        ("documents-api", &self.introspecting)
+    }
+
+    /// An API key of the one user, to read documents.
+    pub(crate) async fn api_key(&self) -> anyhow::Result<String> {
+        self.operate(&["api-key", "add", "ada", "--name", "load", "--scope", "documents:read"], "").await
     }
 
     /// A request for a token on the behalf of `nightly`.
     pub(crate) fn client_credentials(&self) -> Vec<u8> {
-        self.form("/oauth2/token", Some(("nightly", &self.nightly)), &[("grant_type", "client_credentials")])
+        self.client_credentials_of("nightly", &self.nightly)
+    }
+
+    /// A request for a token on the behalf of this client.
+    pub(crate) fn client_credentials_of(&self, id: &str, secret: &str) -> Vec<u8> {
+        self.form("/oauth2/token", Some((id, secret)), &[("grant_type", "client_credentials")])
     }
 
     /// A login of the one user.
@@ -243,19 +313,6 @@ async fn await_ready(address: &str) -> anyhow::Result<()> {
         }
     };
     timeout(PATIENCE, ready).await.with_context(|| format!("what listens on {address} does not become ready"))
-}
-
-fn usage(child: &Child) -> Usage {
-    const TICKS: u64 = 100;
-    const PAGE: f64 = 4096.0;
-    let Some(id) = child.id() else { return Usage::default() };
-    let read = |file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
-    // Behind the name, which may hold spaces and parentheses.
-    let stat = read("stat");
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    let pages: f64 = read("statm").split_whitespace().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0.0);
-    Usage { cpu: Duration::from_millis((ticks(11) + ticks(12)) * 1000 / TICKS), memory: pages * PAGE / 1024.0 / 1024.0 }
 }
 
 fn free_port() -> anyhow::Result<u16> {
