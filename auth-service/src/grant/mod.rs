@@ -104,6 +104,9 @@ pub(crate) enum GrantError {
     /// Too many at once.
     #[error("too many logins at the moment")]
     Busy,
+    /// The client was disabled since it proved who it is.
+    #[error("client authentication failed")]
+    ClientDisabled,
     /// The client was changed by another replica since it proved who it is; it has to prove it again.
     #[error("the client was changed a moment ago")]
     ClientChanged,
@@ -115,6 +118,7 @@ pub(crate) enum GrantError {
 impl From<PlaceError> for GrantError {
     fn from(error: PlaceError) -> Self {
         match error {
+            PlaceError::Disabled => Self::ClientDisabled,
             PlaceError::Changed => Self::ClientChanged,
             PlaceError::Store(error) => Self::Store(error),
         }

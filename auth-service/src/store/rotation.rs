@@ -110,7 +110,11 @@ impl Server {
             }
             // Who has hung up needs no successor: the token that was shown stays good.
             entries.retain(|entry| !entry.answer.is_closed());
-            self.answer(entries).await;
+            match entries.len() {
+                0 => {}
+                1 => self.each_alone(entries).await,
+                _ => self.answer(entries).await,
+            }
         }
     }
 
@@ -125,9 +129,16 @@ impl Server {
             // Whatever it was, it must not be everybody's.
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "Refreshes could not be committed together");
-                for Entry { exchange, answer } in entries {
-                    let _ = answer.send(alone(&self.0, exchange).await);
-                }
+                self.each_alone(entries).await;
+            }
+        }
+    }
+
+    async fn each_alone(&self, entries: Vec<Entry>) {
+        for Entry { exchange, answer } in entries {
+            // Waiting for those before may have taken longer than anybody waits.
+            if !answer.is_closed() {
+                let _ = answer.send(alone(&self.0, exchange).await);
             }
         }
     }

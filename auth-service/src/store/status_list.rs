@@ -91,6 +91,16 @@ pub(crate) struct Lease {
     pub(crate) block: i32,
 }
 
+/// What came of asking for a block.
+#[derive(Clone, Debug)]
+pub(crate) enum Leased {
+    Block(Lease),
+    /// There is no such client any more, or it may not be used.
+    Disabled,
+    /// Everything that it was issued has ended since it proved who it is.
+    Changed,
+}
+
 /// A place in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -113,16 +123,15 @@ pub(crate) async fn lease(
     holder: Holder<'_>,
     now: i64,
     fresh: impl Fn(i32) -> Model,
-) -> Result<Option<Lease>, StoreError> {
+) -> Result<Leased, StoreError> {
     for _ in 0..ATTEMPTS {
         let transaction = store.database.begin().await?;
         if let Some(generation) = holder.generation {
-            let same = client::Entity::find_by_id(holder.client_id)
-                .filter(client::Column::Generation.eq(generation))
-                .filter(client::Column::State.eq(client::State::Active))
-                .lock_shared();
-            if same.one(&transaction).await?.is_none() {
-                return Ok(None);
+            let client = client::Entity::find_by_id(holder.client_id).lock_shared().one(&transaction).await?;
+            match client.filter(|client| client.state == client::State::Active) {
+                Some(client) if client.generation == generation => {}
+                Some(_) => return Ok(Leased::Changed),
+                None => return Ok(Leased::Disabled),
             }
         }
         let newest = Entity::find().order_by_desc(Column::Slot).one(&transaction).await?;
@@ -151,7 +160,7 @@ pub(crate) async fn lease(
         };
         status_block::Entity::insert(row).exec_without_returning(&transaction).await?;
         transaction.commit().await?;
-        return Ok(Some(Lease { list, block }));
+        return Ok(Leased::Block(Lease { list, block }));
     }
     Err(DbErr::Custom("no place in a status list could be leased".to_owned()).into())
 }

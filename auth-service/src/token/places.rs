@@ -13,7 +13,7 @@ use crate::{
     clock, id,
     store::{
         Store, StoreError,
-        status_list::{self, BLOCK, BLOCKS, Holder, Lease, Model as List, Place},
+        status_list::{self, BLOCK, BLOCKS, Holder, Lease, Leased, Model as List, Place},
     },
 };
 
@@ -51,8 +51,11 @@ struct Block {
 /// Why there is no place.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlaceError {
-    /// The client is not what it was when it proved who it is.
-    #[error("the client was disabled or changed a moment ago")]
+    /// The client has been disabled since it proved who it is.
+    #[error("the client was disabled a moment ago")]
+    Disabled,
+    /// Everything it was issued has ended since then.
+    #[error("the client was changed a moment ago")]
     Changed,
     /// The database could not do it.
     #[error(transparent)]
@@ -75,9 +78,11 @@ impl Places {
             block
         } else {
             let holder = Holder { client_id: client.id(), generation: (!client.is_api_key_client()).then_some(generation) };
-            let lease =
-                status_list::lease(&self.store, holder, now, |slot| fresh(slot, now)).await?.ok_or(PlaceError::Changed)?;
-            Block { lease, generation, used: 0 }
+            match status_list::lease(&self.store, holder, now, |slot| fresh(slot, now)).await? {
+                Leased::Block(lease) => Block { lease, generation, used: 0 },
+                Leased::Disabled => return Err(PlaceError::Disabled),
+                Leased::Changed => return Err(PlaceError::Changed),
+            }
         };
         let place = scattered(&block.lease.list.seed, block.lease.block * BLOCK + block.used);
         block.used += 1;

@@ -108,6 +108,7 @@ impl From<GrantError> for OAuthRefusal {
             GrantError::Access(error) => Self::bad_request(code_of(error), &description),
             GrantError::Throttled { retry_after } => Self::throttled(&description, retry_after),
             GrantError::Busy | GrantError::ClientChanged => Self::unavailable(&description),
+            GrantError::ClientDisabled => Self::invalid_client(),
             GrantError::Store(error) => error.into(),
         }
     }
