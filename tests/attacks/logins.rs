@@ -11,7 +11,7 @@ use tests::PASSWORD;
 
 use crate::{
     Size, Verdicts,
-    client::{self, Answer, Connection, Same, Script},
+    client::{self, Answer, Connection, Heed, Same, Script},
     scene::{Scene, get, member, memory},
 };
 
@@ -29,8 +29,8 @@ impl Script for Login {
         Some(&self.0)
     }
 
-    fn heed(&mut self, answer: &Answer<'_>) -> bool {
-        matches!(answer.status, 200 | 429 | 503)
+    fn heed(&mut self, answer: &Answer<'_>) -> Heed {
+        if matches!(answer.status, 200 | 429 | 503) { Heed::Expected } else { Heed::Unexpected }
     }
 }
 

@@ -119,6 +119,23 @@ impl Heed {
     }
 }
 
+/// The same request again and again, which must get this status.
+#[derive(Clone)]
+pub(crate) struct Same {
+    pub(crate) request: Vec<u8>,
+    pub(crate) status: u16,
+}
+
+impl Script for Same {
+    fn next(&mut self) -> Option<&[u8]> {
+        Some(&self.request)
+    }
+
+    fn heed(&mut self, answer: &Answer<'_>) -> Heed {
+        Heed::status(answer, self.status)
+    }
+}
+
 /// What came of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {

@@ -9,9 +9,8 @@ use anyhow::{Context, ensure};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 
 use crate::{
-    client::{self, Connection},
+    client::{self, Connection, Same},
     scenario,
-    script::Same,
     services::{Services, member},
 };
 

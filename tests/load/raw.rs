@@ -17,8 +17,8 @@ use poem_openapi::{Object, OpenApi, OpenApiService, payload::Json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{
-    client, pin,
-    script::Same,
+    client::{self, Same},
+    pin,
     services::{self, Usage},
 };
 

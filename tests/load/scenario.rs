@@ -6,10 +6,10 @@ use anyhow::{Context, bail, ensure};
 use tokio::time::{sleep, sleep_until};
 
 use crate::{
-    client::{self, Answer, Connection, Script},
+    client::{self, Answer, Connection, Same, Script},
     raw::Limits,
     report::{Line, Report, Target},
-    script::{Each, Mixed, Refreshing, Same},
+    script::{Each, Mixed, Refreshing},
     services::{Services, Usage, get, member},
     storm,
 };

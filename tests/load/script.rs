@@ -5,26 +5,9 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::{
-    client::{Answer, Heed, Script},
+    client::{Answer, Heed, Same, Script},
     services::{Services, member},
 };
-
-/// The same request again and again, which must get this status.
-#[derive(Clone)]
-pub(crate) struct Same {
-    pub(crate) request: Vec<u8>,
-    pub(crate) status: u16,
-}
-
-impl Script for Same {
-    fn next(&mut self) -> Option<&[u8]> {
-        Some(&self.request)
-    }
-
-    fn heed(&mut self, answer: &Answer<'_>) -> Heed {
-        Heed::status(answer, self.status)
-    }
-}
 
 /// The same at a steady pace, so that it shows how long an answer takes beside other work, and is no work itself.
 #[derive(Clone)]

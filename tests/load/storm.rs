@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::{
-    client::{self, Outcome},
+    client::{self, Outcome, Same},
     report::{Goal, Line, Report, Target},
     scenario::KEYS,
-    script::{Paced, Patient, Same},
+    script::{Paced, Patient},
     services::{Services, get},
 };
 

@@ -1,9 +1,6 @@
 //! The Redis or Valkey server that `TEST_REDIS_URL` names, and ways for it to be away.
 
-use std::{
-    env,
-    net::{Ipv4Addr, SocketAddr},
-};
+use std::{env, net::Ipv4Addr};
 
 use tokio::{
     io::copy_bidirectional,
