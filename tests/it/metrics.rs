@@ -67,9 +67,7 @@ impl Metrics {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        if timeout(PATIENCE, held).await.is_err() {
-            panic!("{series}:\n{}", self.text().await);
-        }
+        assert!(timeout(PATIENCE, held).await.is_ok(), "{series}:\n{}", self.text().await);
     }
 
     /// Whether a counter stands at this number.

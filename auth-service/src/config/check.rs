@@ -99,13 +99,7 @@ impl Settings {
         if needs_directory && let Err(error) = make_private(&self.data_dir) {
             problems.add("AUTH_DATA_DIR", format!("{} cannot be made: {error}", self.data_dir.display()));
         }
-        let sealer = match &master_keys {
-            Some(keys) => problems.take("AUTH_MASTER_KEYS", Sealer::parse(keys.expose_secret())),
-            None if is_development && problems.is_empty() => {
-                problems.take("AUTH_MASTER_KEYS", Sealer::keep_in(&self.data_dir.join("master.key")))
-            }
-            None => None,
-        };
+        let sealer = self.sealer(master_keys.as_ref(), is_development, &mut problems);
         problems.finish()?;
 
         let unchecked = "whatever failed its check was reported";
@@ -146,6 +140,18 @@ impl Settings {
             audit_retention: retention.expect(unchecked),
             apply: self.apply,
         })
+    }
+
+    /// The keys that were given. In development one is made, unless something else is wrong: nothing is left behind by a start
+    /// that fails.
+    fn sealer(&self, given: Option<&SecretString>, is_development: bool, problems: &mut Problems) -> Option<Sealer> {
+        match given {
+            Some(keys) => problems.take("AUTH_MASTER_KEYS", Sealer::parse(keys.expose_secret())),
+            None if is_development && problems.is_empty() => {
+                problems.take("AUTH_MASTER_KEYS", Sealer::keep_in(&self.data_dir.join("master.key")))
+            }
+            None => None,
+        }
     }
 
     fn peppers(&self, problems: &mut Problems) -> Option<Peppers> {
