@@ -5,7 +5,7 @@ use std::time::Duration;
 use tests::{AuthHome, PostgresqlServer, Relay, Tokens, Weather};
 use tokio::{task::JoinSet, time::sleep};
 
-const CLIENTS: usize = 500;
+const CLIENTS: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ld_05_everybody_who_refreshes_at_once_after_an_outage_keeps_their_session() {
