@@ -67,8 +67,8 @@ fn signing(criterion: &mut Criterion) {
 
 /// With keys at hand there is nothing to wait for.
 fn verify(verifier: &AccessTokenVerifier, token: &str) {
-    let verified = verifier.verify(black_box(token)).now_or_never().expect("the keys are at hand");
-    black_box(verified.expect("the token is good"));
+    let claims = verifier.verify(black_box(token)).now_or_never().expect("the keys are at hand");
+    black_box(claims.expect("the token is good"));
 }
 
 fn verification(criterion: &mut Criterion) {
@@ -114,9 +114,9 @@ fn status(criterion: &mut Criterion) {
             list.get(black_box(place))
         });
     });
-    let lst = list.to_lst();
+    let encoded = list.to_lst();
     criterion.bench_function("decode a list of 2^20 statuses", |bencher| {
-        bencher.iter(|| StatusList::from_lst(1, black_box(&lst), PLACES).unwrap());
+        bencher.iter(|| StatusList::from_lst(1, black_box(&encoded), PLACES).unwrap());
     });
 }
 

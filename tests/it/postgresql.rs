@@ -13,12 +13,11 @@ fn over_tls(directory: &std::path::Path) -> Option<PostgresqlServer> {
     let name = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
     let certificate = name.signed_by(&key, &authority).expect("a certificate");
     std::fs::write(directory.join("ca.pem"), authority.pem()).expect("it can be written");
-    let server = PostgresqlServer::start_with(&["ssl=on", "fsync=off"], |data| {
+    PostgresqlServer::start_with(&["ssl=on", "fsync=off"], |data| {
         write_private(&data.join("server.crt"), &certificate.pem());
         write_private(&data.join("server.key"), &key.serialize_pem());
         write_private(&data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n");
-    });
-    server
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -83,13 +83,13 @@ impl Settings {
         let peppers = self.peppers(&mut problems);
         let retention = problems.check("AUTH_AUDIT_RETENTION", &self.audit_retention, within(DAY, YEAR.saturating_mul(10)));
         let database_url =
-            problems.take("AUTH_DATABASE_URL", settings::secret(self.database_url, self.database_url_file.as_deref()));
+            problems.take("AUTH_DATABASE_URL", settings::secret(self.database_url.clone(), self.database_url_file.as_deref()));
         let admin_password = problems.take(
             "AUTH_BOOTSTRAP_ADMIN_PASSWORD",
-            settings::secret(self.bootstrap_admin_password, self.bootstrap_admin_password_file.as_deref()),
+            settings::secret(self.bootstrap_admin_password.clone(), self.bootstrap_admin_password_file.as_deref()),
         );
         let master_keys =
-            problems.take("AUTH_MASTER_KEYS", settings::secret(self.master_keys, self.master_keys_file.as_deref())).flatten();
+            problems.take("AUTH_MASTER_KEYS", settings::secret(self.master_keys.clone(), self.master_keys_file.as_deref())).flatten();
 
         let is_development = profile == Some(Profile::Development);
         if profile.is_some() {
