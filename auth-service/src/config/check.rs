@@ -88,8 +88,9 @@ impl Settings {
             "AUTH_BOOTSTRAP_ADMIN_PASSWORD",
             settings::secret(self.bootstrap_admin_password.clone(), self.bootstrap_admin_password_file.as_deref()),
         );
-        let master_keys =
-            problems.take("AUTH_MASTER_KEYS", settings::secret(self.master_keys.clone(), self.master_keys_file.as_deref())).flatten();
+        let master_keys = problems
+            .take("AUTH_MASTER_KEYS", settings::secret(self.master_keys.clone(), self.master_keys_file.as_deref()))
+            .flatten();
 
         let is_development = profile == Some(Profile::Development);
         if profile.is_some() {
