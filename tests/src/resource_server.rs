@@ -1,9 +1,15 @@
 //! resource-service: where it lives, and one run of it.
 
+use std::time::Duration;
+
 use resource_service::{App, Config};
 use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 use crate::{Http, TestDatabase, running::Running};
+
+/// How long it may take to hear of an issuer that is there.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a resource-service leaves behind between two starts: its database and the issuer's keys.
 pub struct ResourceHome {
@@ -65,6 +71,19 @@ impl ResourceServer {
     /// What it answers at.
     pub const fn http(&self) -> &Http {
         &self.http
+    }
+
+    /// Waits until it has heard of its issuer, if it can: on a busy machine it asked before there was anybody to answer, and
+    /// asks again a moment later.
+    pub(crate) async fn introduced(&self) {
+        let ready = async {
+            while let Ok(answer) = self.http.get("/health/ready").try_send().await
+                && answer.status() == 503
+            {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = timeout(PATIENCE, ready).await;
     }
 
     /// Stops it in good order.

@@ -260,6 +260,7 @@ impl Builder {
         let resource = resource.await.expect("resource-service starts");
         resource.id().clone_into(&mut auth_config.first_resource);
         let auth = auth_home.start_on(listener, auth_config).await.expect("auth-service starts");
+        resource.introduced().await;
         Stack { auth, resource, auth_home, resource_home }
     }
 }

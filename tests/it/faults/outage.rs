@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use tests::{AuthHome, AuthServer, PASSWORD, PostgresqlServer, Relay, ResourceHome, ResourceServer, Stop, Weather, load::Worker};
 use tokio::time::{sleep, timeout};
 
@@ -131,6 +132,29 @@ async fn a_fa_16_a_frozen_postgresql_is_a_503_and_its_thaw_no_storm() {
         async |scene| scene.at_server(PostgresqlServer::thaw).await,
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_fa_05_a_crowd_before_a_database_that_hangs_is_sent_away_and_takes_nothing_from_others() {
+    let Some(scene) = Scene::set().await else { return };
+    scene.await_ready(200).await;
+    scene.at_server(PostgresqlServer::freeze).await;
+
+    let crowd = async { join_all((0..64).map(|_| async { scene.auth.client().refresh("rt_unknown").await })).await };
+    let others = async {
+        for path in ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/health/live"].repeat(10) {
+            scene.auth.http().get(path).send().await.assert_status(200);
+        }
+    };
+    let (refused, ()) = tokio::join!(crowd, others);
+    for answer in refused {
+        answer.assert_oauth_error(503, "temporarily_unavailable");
+        assert!(answer.header("retry-after").is_some(), "{answer}");
+    }
+    scene.at_server(PostgresqlServer::thaw).await;
+
+    scene.await_ready(200).await;
+    scene.auth.client().refresh("rt_unknown").await.assert_oauth_error(400, "invalid_grant");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

@@ -22,8 +22,8 @@ impl Passed {
                 let is_ok = outcome == "ok" || outcome.starts_with("ok ");
                 *passed.tests.entry(name.to_owned()).or_insert(true) &= is_ok;
             }
-            // What a test prints is shown only if it fails; what is here was said by a program that it started.
-            if line.contains("panicked at") {
+            // A test that fails says so above; what else is here was said by a service, or by a program that a test started.
+            if line.contains("panicked at") && !line.contains("panicked at tests/") {
                 passed.panics.push(line.to_owned());
             }
         }
