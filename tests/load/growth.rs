@@ -50,7 +50,7 @@ async fn measure(people: u64, rules: u64) -> anyhow::Result<()> {
     let introspect = services.form("/oauth2/introspect", Some(services.introspecting()), &[("token", &token)]);
     let same = |request| vec![Same { request, status: 200 }; CONNECTIONS];
     let machines = client::press(&auth, same(services.client_credentials()), TIME).await?;
-    let families = scenario::families(&services, &mut connection, CONNECTIONS).await?;
+    let families = scenario::families(&services, CONNECTIONS).await?;
     let refreshes = client::press(&auth, families, TIME).await?;
     let logins = client::press(&auth, same(services.login()), TIME).await?;
     let introspections = client::press(&auth, same(introspect), TIME).await?;

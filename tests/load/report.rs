@@ -161,9 +161,11 @@ impl Report {
         line(format_args!("|---|--:|--:|--:|--:|--:|--:|--:|"));
         for entry in &self.lines {
             let share = entry.shares().map_or_else(String::new, |(rate, _)| format!("{rate:.2}"));
+            // Of what shares the service with others it is not known.
+            let cpu = if entry.cpu_micros.is_finite() { format!("{:.0}", entry.cpu_micros) } else { "–".to_owned() };
             line(format_args!(
-                "| {} | {} | {:.0} | {:.2} | {:.2} | {:.0} | {:.0} | {share} |",
-                entry.name, entry.concurrency, entry.rate, entry.p50, entry.p99, entry.cpu_micros, entry.memory
+                "| {} | {} | {:.0} | {:.2} | {:.2} | {cpu} | {:.0} | {share} |",
+                entry.name, entry.concurrency, entry.rate, entry.p50, entry.p99, entry.memory
             ));
         }
         text

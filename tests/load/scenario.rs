@@ -83,7 +83,7 @@ pub(crate) async fn run_all(services: &Services, report: &mut Report, plan: &Pla
     }
     if plan.wants("refresh") {
         for concurrency in CONCURRENCY {
-            let scripts = families(services, &mut connection, concurrency).await?;
+            let scripts = families(services, concurrency).await?;
             let target = Target::of(limits.sign, 0.7);
             measure(services, report, Scenario { name: "refresh", concurrency, address: &auth, target }, scripts, plan.time)
                 .await?;
@@ -114,7 +114,7 @@ pub(crate) async fn run_all(services: &Services, report: &mut Report, plan: &Pla
     }
     if plan.wants("mixed") {
         for concurrency in CONCURRENCY {
-            let scripts = mixed(services, &mut connection, &token, concurrency).await?;
+            let scripts = mixed(services, &token, concurrency).await?;
             let scenario = Scenario { name: "mixed, issuer", concurrency, address: &auth, target: Target::none() };
             measure(services, report, scenario, scripts, plan.time).await?;
         }
@@ -190,16 +190,11 @@ async fn measure<S: Script>(
 }
 
 /// What a day at the issuer may look like, in proportion.
-pub(crate) async fn mixed(
-    services: &Services,
-    connection: &mut Connection,
-    token: &str,
-    connections: usize,
-) -> anyhow::Result<Vec<Mixed>> {
+pub(crate) async fn mixed(services: &Services, token: &str, connections: usize) -> anyhow::Result<Vec<Mixed>> {
     let auth = services.auth_address();
     let introspect = services.form("/oauth2/introspect", Some(services.introspecting()), &[("token", token)]);
     let mut mixes = Vec::new();
-    for (seed, family) in (SEED..).zip(families(services, connection, connections).await?) {
+    for (seed, family) in (SEED..).zip(families(services, connections).await?) {
         let same = |request| -> Box<dyn Script> { Box::new(Same { request, status: 200 }) };
         mixes.push(Mixed::new(
             seed,
@@ -215,7 +210,9 @@ pub(crate) async fn mixed(
 }
 
 /// A session for each connection.
-pub(crate) async fn families(services: &Services, connection: &mut Connection, count: usize) -> anyhow::Result<Vec<Refreshing>> {
+pub(crate) async fn families(services: &Services, count: usize) -> anyhow::Result<Vec<Refreshing>> {
+    // Of its own: one that was open since the beginning may have been idle for too long.
+    let mut connection = Connection::open(&services.auth_address()).await?;
     let mut families = Vec::new();
     for _ in 0..count {
         let answer = connection.call(&services.login()).await?;

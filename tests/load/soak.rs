@@ -23,7 +23,7 @@ pub(crate) async fn run(minutes: u64) -> anyhow::Result<ExitCode> {
     let token = member(connection.call(&services.login()).await?.body, "access_token")?;
     let mut sizes = Vec::new();
     for part in 1..=PARTS {
-        let scripts = scenario::mixed(&services, &mut connection, &token, CONNECTIONS).await?;
+        let scripts = scenario::mixed(&services, &token, CONNECTIONS).await?;
         let outcome = client::press(&auth, scripts, Duration::from_secs(minutes * 60) / PARTS).await?;
         ensure!(outcome.unexpected == 0, "{} unexpected answers", outcome.unexpected);
         let memory = services.auth_usage().memory;

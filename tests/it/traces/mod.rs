@@ -131,9 +131,7 @@ async fn what_is_no_traceparent_is_passed_over_and_a_trace_begins_here() {
         let answer = programs.auth.http().get("/account").header("traceparent", value).send().await;
         answer.assert_status(401).assert_no_echo(TRACE);
         let id = answer.header("x-request-id").expect("there is an id").to_owned();
-        let log = programs.auth.log();
-        let line = log.lines().find(|line| line.contains(&id) && line.contains("GET /account 401")).expect("there is a line");
-        let line: serde_json::Value = serde_json::from_str(line).expect("it is JSON");
+        let line = programs.auth.line("GET /account 401", "request_id", &id).await;
         let trace = line["trace_id"].as_str().expect("there is a trace");
         assert_eq!(trace.len(), 32, "{line}");
         assert!(trace != TRACE && !trace.contains('A'), "{line}");

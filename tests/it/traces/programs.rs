@@ -126,11 +126,16 @@ impl Program {
 
     /// The line of the request with this message and this trace, once it is there.
     pub(super) async fn access_line(&self, message: &str, trace: &str) -> Value {
+        self.line(message, "trace_id", trace).await
+    }
+
+    /// The line with this message and this value of a field, once it is there: a thread of its own writes them.
+    pub(super) async fn line(&self, message: &str, field: &str, value: &str) -> Value {
         let logged = async {
             loop {
                 let log = self.log();
                 let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-                let mut lines = lines.filter(|line| line["message"] == message && line["trace_id"] == trace);
+                let mut lines = lines.filter(|line| line["message"] == message && line[field] == value);
                 if let Some(line) = lines.next() {
                     return line;
                 }
