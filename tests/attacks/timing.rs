@@ -109,8 +109,12 @@ async fn compare(
         let (median, against) = (other.median().as_secs_f64(), reference.median().as_secs_f64());
         let difference = (median - against).abs() / against * 100.0;
         let (area, chance) = (other.separability(reference), Sample::chance(count));
+        let bound = match about {
+            Secret => format!(" (below {chance:.3})"),
+            Name => String::new(),
+        };
         let figures = format!(
-            "{} against {}: medians {:.2} and {:.2} ms, {difference:.1} % apart, told apart with {area:.3} (below {chance:.3}) in {count} of each",
+            "{} against {}: medians {:.2} and {:.2} ms, {difference:.1} % apart, told apart with {area:.3}{bound} in {count} of each",
             other.name,
             reference.name,
             median * 1e3,
@@ -118,7 +122,7 @@ async fn compare(
         );
         let holds = match about {
             Secret => difference < size.medians && area < chance,
-            Name => difference < 2.0 * size.medians,
+            Name => difference < size.medians,
         };
         verdicts.note(holds, &figures);
     }
