@@ -79,3 +79,15 @@ async fn a_secret_that_one_ends_is_soon_worth_nothing_at_the_other() {
         replica.client().basic("nightly", next.expose_secret()).client_credentials().await.assert_tokens();
     }
 }
+
+#[tokio::test]
+async fn a_secret_that_one_gives_out_is_good_at_the_other_at_once() {
+    let home = AuthHome::new().await;
+    let [one, other] = replicas(&home).await;
+    nightly([&one, &other]).await;
+
+    let overlap = Duration::from_mins(5);
+    let next = one.operator().add_client_secret("nightly", overlap).await.expect("there is room for another one");
+
+    other.client().basic("nightly", next.expose_secret()).client_credentials().await.assert_tokens();
+}
