@@ -353,8 +353,8 @@ impl Origin {
         Self {
             actor: None,
             ip: Some(context.client_ip.to_string()),
-            request_id: Some(context.request_id.clone()),
-            device: context.user_agent.clone(),
+            request_id: Some(context.request_id.to_string()),
+            device: context.user_agent.as_deref().map(ToOwned::to_owned),
         }
     }
 

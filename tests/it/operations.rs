@@ -4,9 +4,9 @@
 //! path and the settings that every installation has. Blocks ```` ```sh run postgresql ```` are run in a second shell, with a
 //! PostgreSQL server whose URLs are in `SUPERUSER`, `OWNER` and `APP`.
 
-use std::{fs, net::TcpListener, os::unix::fs::symlink, path::Path, process::Stdio};
+use std::{fs, os::unix::fs::symlink, path::Path, process::Stdio};
 
-use tests::{ADMIN_PASSWORD, PostgresqlServer};
+use tests::{ADMIN_PASSWORD, PostgresqlServer, free_address};
 use tokio::{io::AsyncWriteExt, process::Command};
 
 /// The blocks of the page with this information, one script.
@@ -34,16 +34,17 @@ async fn run(script: &str, environment: &[(&str, String)]) {
     let home = tempfile::tempdir().expect("a directory");
     let programs = tempfile::tempdir().expect("a directory");
     symlink(env!("CARGO_BIN_EXE_command-line"), programs.path().join("auth-service")).expect("a link can be made");
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free").port();
+    // It is bound again after every restart, so nobody else may be given it in between.
+    let address = free_address();
     let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap_or_default());
     let mut bash = Command::new("bash")
         .args(["-euo", "pipefail", "-x", "-s"])
         .current_dir(home.path())
         .env("PATH", path)
-        .env("AUTH_LISTEN", format!("127.0.0.1:{port}"))
+        .env("AUTH_LISTEN", address.to_string())
         .env("AUTH_METRICS_LISTEN", "off")
         .env("AUTH_DATA_DIR", home.path().join("data"))
-        .env("AUTH_ISSUER", format!("http://localhost:{port}"))
+        .env("AUTH_ISSUER", format!("http://localhost:{}", address.port()))
         .env("AUTH_BOOTSTRAP_ADMIN_PASSWORD", ADMIN_PASSWORD)
         .env("AUTH_LOG", "error")
         .envs(environment.iter().map(|(name, value)| (name, value)))

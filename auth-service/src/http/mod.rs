@@ -9,12 +9,12 @@ mod problem;
 
 use std::{sync::Arc, time::Duration};
 
-use poem::{Endpoint, EndpointExt, Response, Route};
+use poem::{Endpoint, Response};
 use poem_openapi::{OpenApi, OpenApiService, Tags};
 use shared::{
     access_token::{AccessTokenVerifier, Revocations},
     guard::{Guard, Refusals},
-    server::{docs::Docs, health::Health},
+    server::{docs::Docs, health::Health, mounts::Mounts},
 };
 
 use self::oauth::{IntrospectionApi, JwksApi, MetadataApi, RevocationApi, StatusListApi, TokenApi};
@@ -87,7 +87,7 @@ pub(crate) struct Routes<E> {
 }
 
 /// THE list of endpoints.
-fn apis(domain: &Domain) -> impl OpenApi + 'static {
+fn apis(domain: &Domain) -> impl OpenApi + use<> {
     let assumed_client = (domain.profile == Profile::Development).then_some(client::FIRST_PARTY);
     let admin = &domain.admin;
     let oauth = (
@@ -131,7 +131,6 @@ pub(crate) fn routes(domain: &Domain, health: Health, deadline: Duration) -> Rou
     let lists = domain.lists.clone();
     let verifier = verifier.revocations(Revocations::local(move |reference| lists.status(reference)));
     let guard = Guard::new(verifier, "auth-service", None).counting(&domain.refusals);
-    let api = Route::new().nest("/", oauth::keep_uncached(guard.protect(service), deadline));
-    let endpoint = docs.mount(health.mount(api));
-    Routes { endpoint: endpoint.map_to_response(), document }
+    let api = oauth::keep_uncached(guard.protect(service), deadline);
+    Routes { endpoint: docs.mount(health.mount(Mounts::new())).before(api), document }
 }

@@ -161,12 +161,10 @@ pub(crate) async fn change<T>(
 
 /// Takes a lane for this transaction alone, making it if need be: an update that changes nothing holds the row.
 async fn take(connection: &impl ConnectionTrait, key: &str, kind: Kind) -> Result<Model, StoreError> {
-    let empty = Model::empty(key, kind);
-    Entity::insert(empty.clone().into_active_model())
+    Ok(Entity::insert(Model::empty(key, kind).into_active_model())
         .on_conflict(OnConflict::column(Column::Key).update_column(Column::Key).to_owned())
-        .exec_without_returning(connection)
-        .await?;
-    Ok(Entity::find_by_id(key).one(connection).await?.unwrap_or(empty))
+        .exec_with_returning(connection)
+        .await?)
 }
 
 async fn note(connection: &impl ConnectionTrait, guess: Guess<'_>) -> Result<u64, StoreError> {

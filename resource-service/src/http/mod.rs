@@ -10,11 +10,11 @@ mod problem;
 
 use std::sync::Arc;
 
-use poem::{Route, get};
+use poem::{Endpoint, Response, get};
 use poem_openapi::{OpenApiService, Tags};
 use shared::{
     guard::{Guard, document_api_keys},
-    server::{docs::Docs, health::Health},
+    server::{docs::Docs, health::Health, mounts::Mounts},
 };
 use time::OffsetDateTime;
 use url::Url;
@@ -105,17 +105,22 @@ fn docs(api: &Api, about: &About) -> Docs {
 }
 
 /// Everything the service answers, before the network edge goes around it.
-pub(crate) fn routes(api: Api, about: &About, guard: Guard, forward_auth: ForwardAuth, health: Health) -> Route {
+pub(crate) fn routes(
+    api: Api,
+    about: &About,
+    guard: Guard,
+    forward_auth: ForwardAuth,
+    health: Health,
+) -> impl Endpoint<Output = Response> + use<> {
     let docs = docs(&api, about);
-    let routes = Route::new().nest("/", guard.protect(api));
     let forward_auth = Arc::new(forward_auth);
-    let routes = forward_auth::PATHS.into_iter().fold(routes, |routes, path| routes.at(path, Arc::clone(&forward_auth)));
-    let routes = match metadata_path(&about.id) {
-        path if path == WELL_KNOWN => routes,
+    let mounts = forward_auth::PATHS.into_iter().fold(Mounts::new(), |mounts, path| mounts.at(path, Arc::clone(&forward_auth)));
+    let mounts = match metadata_path(&about.id) {
+        path if path == WELL_KNOWN => mounts,
         // RFC 9728 §3.1: the metadata of a resource with a path is at a path of its own.
-        path => routes.at(path, get(MetadataApi::new(about).endpoint())),
+        path => mounts.at(&path, get(MetadataApi::new(about).endpoint())),
     };
-    docs.mount(health.mount(routes))
+    docs.mount(health.mount(mounts)).before(guard.protect(api))
 }
 
 /// The paths that pages of any origin may read.

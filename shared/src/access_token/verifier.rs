@@ -132,7 +132,7 @@ impl AccessTokenVerifier {
         let compact = Compact::parse(token, ACCESS_TOKEN_TYPE)?;
         let key = match self.keys().await?.shared(&compact.key_id) {
             Some(key) => key,
-            None => self.missing_key(&compact, now).await?,
+            None => Box::pin(self.missing_key(&compact, now)).await?,
         };
         compact.verify(&key)?;
         let claims = Arc::new(self.claims(&compact.payload, now)?);

@@ -198,10 +198,15 @@ impl<E: Endpoint> Endpoint for Protected<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        if let Some(keys) = &self.guard.keys {
-            api_key::replace(&self.guard, keys, &mut request).await;
+        // What most requests have no need of is in a box, or they would carry the room for it through every layer.
+        if let Some(keys) = &self.guard.keys
+            && request.headers().contains_key(API_KEY_HEADER)
+        {
+            Box::pin(api_key::replace(&self.guard, keys, &mut request)).await;
         }
-        credentials::mark_second_method(&mut request).await?;
+        if credentials::may_have_second_method(&request) {
+            Box::pin(credentials::mark_second_method(&mut request)).await?;
+        }
         let barred = request.data::<Barred>().map(|Barred(reason)| reason.clone());
         let missing = barred.or_else(|| credentials::bearer_token(&request).err());
         request.set_data(self.guard.clone());

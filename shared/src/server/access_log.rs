@@ -8,7 +8,7 @@ use poem::{
 };
 
 use super::{
-    context::RequestContext,
+    context::{RequestContext, RequestId},
     metrics::{Metrics, UNMATCHED},
     problem::Reason,
 };
@@ -21,7 +21,7 @@ const CLIENT_CLOSED: u16 = 499;
 pub(super) struct Visit {
     method: Method,
     route: Option<Arc<str>>,
-    request_id: String,
+    request_id: RequestId,
     trace: TraceContext,
     client_ip: IpAddr,
     started: Instant,
@@ -35,7 +35,7 @@ impl Visit {
         Self {
             method: request.method().clone(),
             route,
-            request_id: context.request_id.clone(),
+            request_id: context.request_id,
             trace: context.trace,
             client_ip: context.client_ip,
             started: Instant::now(),
@@ -65,7 +65,7 @@ impl Visit {
                     route = &*route,
                     status = status.as_u16(),
                     duration_ms,
-                    request_id = self.request_id,
+                    request_id = %self.request_id,
                     trace_id = %self.trace.trace_id(),
                     client_ip = %self.client_ip,
                     reason,

@@ -25,6 +25,9 @@ const NUL: Objection = "The NUL character is not accepted.";
 /// Objects to a path or query.
 pub(super) fn inspect_uri(uri: &Uri) -> Result<(), Objection> {
     for part in [Some(uri.path()), uri.query()].into_iter().flatten() {
+        if part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%') {
+            continue;
+        }
         let decoded = percent_decoded(part);
         if decoded.contains(&0) {
             return Err(NUL);

@@ -11,13 +11,15 @@ use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose:
 use flate2::{Compression, write::GzEncoder};
 use hyper::body::Bytes;
 use poem::{
-    Body, Request, Response, Route,
+    Body, Request, Response,
     endpoint::make,
     get,
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 use poem_openapi::OpenApiService;
 use tokio::sync::OnceCell;
+
+use super::mounts::Mounts;
 
 /// The documentation of a service, or its absence.
 pub struct Docs(Option<Pages>);
@@ -48,23 +50,23 @@ impl Docs {
         Self(None)
     }
 
-    /// Adds `/docs` and `/openapi.json` to `route`.
-    pub fn mount(self, route: Route) -> Route {
+    /// Adds `/docs` and `/openapi.json` to `mounts`.
+    pub fn mount(self, mounts: Mounts) -> Mounts {
         match self.0 {
-            Some(pages) => pages.spec.mount("/openapi.json", pages.page.mount("/docs", route)),
-            None => route,
+            Some(pages) => pages.spec.mount("/openapi.json", pages.page.mount("/docs", mounts)),
+            None => mounts,
         }
     }
 }
 
 impl Page {
-    fn mount(self, path: &str, route: Route) -> Route {
+    fn mount(self, path: &str, mounts: Mounts) -> Mounts {
         let this = Arc::new(self);
         let endpoint = make(move |request: Request| {
             let this = this.clone();
             async move { this.made().await.answer(request.headers()).await }
         });
-        route.at(path, get(endpoint))
+        mounts.at(path, get(endpoint))
     }
 
     async fn made(&self) -> &Document {
@@ -135,13 +137,13 @@ impl Document {
         Self { media_type, policy, tag, plain: text.into(), compressed: OnceCell::new() }
     }
 
-    fn mount(self, path: &str, route: Route) -> Route {
+    fn mount(self, path: &str, mounts: Mounts) -> Mounts {
         let this = Arc::new(self);
         let endpoint = make(move |request: Request| {
             let this = this.clone();
             async move { this.answer(request.headers()).await }
         });
-        route.at(path, get(endpoint))
+        mounts.at(path, get(endpoint))
     }
 
     async fn answer(&self, request: &HeaderMap) -> Response {
@@ -223,10 +225,10 @@ mod tests {
         }
     }
 
-    fn docs() -> Route {
+    fn docs() -> impl Endpoint<Output = Response> {
         let service = OpenApiService::new(Api, "test", "1");
         let docs = Docs::new(service.spec(), vec!["https://login.example".to_owned()]);
-        docs.mount(Route::new())
+        docs.mount(Mounts::new()).before(Route::new())
     }
 
     async fn fetch(path: &str, name: &str, value: &str) -> Response {
@@ -282,7 +284,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_documentation_there_is_nothing() {
-        let route = Docs::off().mount(Route::new());
+        let route = Docs::off().mount(Mounts::new()).before(Route::new());
         let response = route.get_response(Request::builder().uri("/docs".parse().unwrap()).finish()).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
     }

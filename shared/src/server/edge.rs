@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::{
     access_log::Visit,
-    context::{REQUEST_ID, RequestContext},
+    context::{REQUEST_ID, RequestContext, RequestId},
     cors::{Asking, Cors},
     limits::Limits,
     listener::Unserved,
@@ -84,23 +84,21 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
         let route = entry.map(|entry| entry.template().clone());
         let serving = ServerSpan::begin(&request, route.as_deref());
         let context = RequestContext::establish(&mut request, &edge.trusted_proxies, serving.context());
-        serving.identify(&context.request_id);
+        serving.identify(context.request_id);
         let visit = Visit::begin(&request, route, &context, edge.metrics.clone());
         let is_public = edge.cors.is_public(request.uri().path());
         let asking = Asking::new(request.headers(), is_public);
         let allowance = Allowance::open(edge.rate_limits.as_ref(), &mut request, context.client_ip);
         allowance.arrive(request.headers()).await;
 
-        // Of the highest level, so that it is there whatever the log is filtered by.
-        let span = tracing::error_span!("request", request_id = context.request_id, trace_id = %context.trace.trace_id());
-        let answering = self.answer(request, entry, &context.request_id, &allowance).instrument(span);
-        let mut response = context.trace.carry(answering).instrument(serving.span()).await;
+        // In a box, or each of the futures around it would be made by copying all of it.
+        let answering = context.carry(Box::pin(self.answer(request, entry, context.request_id, &allowance)));
+        let mut response = answering.instrument(serving.span()).await;
 
         allowance.tell(&mut response);
         edge.cors.apply(&mut response, &asking);
         security_headers::apply(&mut response, is_public, edge.hsts);
-        let request_id = HeaderValue::from_str(&context.request_id).expect("a request id is hexadecimal");
-        response.headers_mut().insert(REQUEST_ID, request_id);
+        response.headers_mut().insert(REQUEST_ID, context.request_id.to_header());
         serving.finish(response.status());
         visit.finish(&response);
         Ok(response)
@@ -108,7 +106,7 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
 }
 
 impl<E: Endpoint> Wrapped<E> {
-    async fn answer(&self, request: Request, entry: Option<&Entry>, request_id: &str, allowance: &Allowance) -> Response {
+    async fn answer(&self, request: Request, entry: Option<&Entry>, request_id: RequestId, allowance: &Allowance) -> Response {
         let methods = entry.map_or(&READ_ONLY, Entry::allow);
         // A path that takes OPTIONS itself gets its preflights, too.
         let takes_options = entry.is_some_and(|entry| entry.methods().contains(&Method::OPTIONS));
@@ -156,7 +154,7 @@ impl<E: Endpoint> Wrapped<E> {
         }
         let limits = &self.edge.limits;
         let request = limits.admit(request).await?;
-        let answering = tokio::time::timeout(limits.handler_deadline, self.inner.call(request));
+        let answering = tokio::time::timeout(limits.handler_deadline, Box::pin(self.inner.call(request)));
         let answered = answering.await.map_err(|_| overdue())?;
         answered.map(IntoResponse::into_response)
     }

@@ -7,13 +7,15 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use poem::{
-    Endpoint, Response, Route,
+    Endpoint, Response,
     endpoint::{make, make_sync},
     get,
     http::StatusCode,
 };
 use serde_json::{Map, Value, json};
 use tokio::{sync::Mutex, time::Instant};
+
+use super::mounts::Mounts;
 
 /// How long one check may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,9 +58,9 @@ impl Health {
     }
 
     /// Adds `/health/live` and `/health/ready` to `route`.
-    pub fn mount(self, route: Route) -> Route {
+    pub fn mount(self, mounts: Mounts) -> Mounts {
         let live = make_sync(|_| answer(StatusCode::OK, &json!({ "status": "live" })));
-        route.at("/health/live", get(live)).at("/health/ready", get(self.ready()))
+        mounts.at("/health/live", get(live)).at("/health/ready", get(self.ready()))
     }
 
     fn ready(self) -> impl Endpoint<Output = Response> + 'static {
@@ -118,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    async fn ask(app: &Route, path: &str) -> (StatusCode, Value) {
+    async fn ask(app: &impl Endpoint<Output = Response>, path: &str) -> (StatusCode, Value) {
         let response = app.get_response(Request::builder().uri(path.parse().unwrap()).finish()).await;
         assert_eq!(response.header("cache-control"), Some("no-store"));
         let status = response.status();
@@ -130,7 +132,7 @@ mod tests {
         let health = Health::new()
             .check("database", || async { Err("password authentication failed for user".to_owned()) })
             .check("issuer_keys", || async { Ok(Detail::from_iter([("keys".to_owned(), 2.into())])) });
-        let app = health.mount(Route::new());
+        let app = health.mount(Mounts::new()).before(Route::new());
 
         let (status, body) = ask(&app, "/health/ready").await;
 
@@ -151,7 +153,7 @@ mod tests {
             async move { if first { std::future::pending().await } else { Ok(Detail::new()) } }
         });
         let reuse = Duration::from_millis(300);
-        let app = Health { timeout: Duration::from_millis(20), reuse, ..health }.mount(Route::new());
+        let app = Health { timeout: Duration::from_millis(20), reuse, ..health }.mount(Mounts::new()).before(Route::new());
 
         assert_eq!(ask(&app, "/health/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(ask(&app, "/health/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);

@@ -86,7 +86,8 @@ impl Limits {
         if body.is_empty() {
             return Ok(Vec::new());
         }
-        let body = self.read_body(body, request.headers(), request.uri().path()).await?;
+        // In a box: most requests have no body, and should not carry the room for one.
+        let body = Box::pin(self.read_body(body, request.headers(), request.uri().path())).await?;
         let media_type = request.content_type().unwrap_or_default();
         content::inspect(media_type, &body).map_err(|objection| problem(StatusCode::BAD_REQUEST, objection))?;
         Ok(body)

@@ -6,7 +6,7 @@
 //! applies
 //! the [`rate_limit`]s and the [`limits`], turns every failure into a [`problem`], adds the [`security_headers`], counts it in the [`metrics`] and
 //! writes its line to the log ([`telemetry`]). [`routes`] is what the edge knows about the service's paths. [`health`] and
-//! [`docs`] are endpoints both services mount, [`entity_tag`], [`paging`] and [`json_string`] are what their APIs have in
+//! [`docs`] are endpoints both services have among their [`mounts`], [`entity_tag`], [`paging`] and [`json_string`] are what their APIs have in
 //! common, [`settings`] is how both read their configuration, and [`shutdown`] tells
 //! them when to stop.
 
@@ -25,6 +25,7 @@ pub mod json_string;
 pub mod limits;
 pub mod listener;
 pub mod metrics;
+pub mod mounts;
 pub mod paging;
 pub mod problem;
 pub mod rate_limit;

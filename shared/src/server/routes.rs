@@ -23,6 +23,8 @@ struct Table {
     entries: Vec<Entry>,
     /// Where the paths without parameters are: most requests are for one of them, and find it at once.
     literal: HashMap<Arc<str>, usize>,
+    /// Where the others are, by how they begin; the empty text stands for a parameter.
+    by_beginning: HashMap<String, Vec<usize>>,
 }
 
 /// One path of a service.
@@ -78,8 +80,9 @@ impl Routes {
         if let Some(&at) = self.0.literal.get(path) {
             return self.0.entries.get(at);
         }
-        let matching = self.0.entries.iter().filter(|entry| entry.matches(path));
-        matching.min_by_key(|entry| entry.parameters().count())
+        let beginnings = [first_segment(path), ""].into_iter().filter_map(|beginning| self.0.by_beginning.get(beginning));
+        let likely = beginnings.flatten().filter_map(|&at| self.0.entries.get(at));
+        likely.filter(|entry| entry.matches(path)).min_by_key(|entry| entry.parameters().count())
     }
 }
 
@@ -95,7 +98,15 @@ impl FromIterator<Entry> for Routes {
         // Of two alike the first counts.
         let literal = entries.iter().enumerate().rev().filter(|(_, entry)| entry.parameters().next().is_none());
         let literal = literal.map(|(at, entry)| (Arc::clone(&entry.template), at)).collect();
-        Self(Arc::new(Table { entries, literal }))
+        let mut by_beginning: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.parameters().next().is_some()) {
+            let beginning = match entry.segments.get(1) {
+                Some(Segment::Literal(literal)) => literal.to_string(),
+                Some(Segment::Parameter(_) | Segment::Rest(_)) | None => String::new(),
+            };
+            by_beginning.entry(beginning).or_default().push(at);
+        }
+        Self(Arc::new(Table { entries, literal, by_beginning }))
     }
 }
 
@@ -170,6 +181,11 @@ impl Segment {
     }
 }
 
+/// What stands between the first slash and the second.
+fn first_segment(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
+}
+
 fn documented_method(name: &str) -> Option<Method> {
     const METHODS: [Method; 8] =
         [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::OPTIONS, Method::HEAD, Method::PATCH, Method::TRACE];
@@ -201,6 +217,15 @@ mod tests {
         assert_eq!(found("/documents/recent"), Some(("/documents/recent".to_owned(), "POST".to_owned())));
         assert_eq!(found("/health/ready"), Some(("/health/ready".to_owned(), "GET, HEAD".to_owned())));
         assert_eq!(found("/rest/x/y//z"), Some(("/rest/{*rest}".to_owned(), "PATCH".to_owned())));
+    }
+
+    #[test]
+    fn a_path_that_begins_with_a_parameter_is_found_unless_another_fits_better() {
+        let routes = routes().with("/{any}/recent", &[Method::GET]).with("/{any}/{other}", &[Method::GET]);
+        let found = |path: &str| routes.find(path).map(|entry| entry.template().to_string());
+        assert_eq!(found("/notes/recent").as_deref(), Some("/{any}/recent"));
+        assert_eq!(found("/notes/1").as_deref(), Some("/{any}/{other}"));
+        assert_eq!(found("/documents/1").as_deref(), Some("/documents/{id}"));
     }
 
     #[test]

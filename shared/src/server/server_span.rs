@@ -9,7 +9,7 @@ use poem::{
 };
 use tracing::{Span, field::Empty};
 
-use super::metrics::known_method;
+use super::{context::RequestId, metrics::known_method};
 use crate::trace_context::{TRACE, TraceContext};
 
 /// A request being served, as a trace sees it.
@@ -53,8 +53,10 @@ impl ServerSpan {
     }
 
     /// Notes the id by which the log knows the request.
-    pub(super) fn identify(&self, request_id: &str) {
-        self.span.record("request.id", request_id);
+    pub(super) fn identify(&self, request_id: RequestId) {
+        if !self.span.is_disabled() {
+            self.span.record("request.id", tracing::field::display(request_id));
+        }
     }
 
     /// Notes the answer. What the client did wrong is no error of the server's.

@@ -7,6 +7,7 @@ mod imported;
 mod load;
 mod pepper;
 mod policy;
+mod workers;
 
 use std::{
     sync::Arc,
@@ -17,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 use zeroize::Zeroizing;
 
-use self::{imported::Imported, load::Load};
+use self::{imported::Imported, load::Load, workers::Workers};
 use super::Username;
 
 #[cfg(any(test, fuzzing))]
@@ -63,6 +64,7 @@ struct Slots {
     permits: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     memory: argon::Memory,
+    workers: Workers,
     load: Load,
     /// The hash of nobody's password, so that an unknown user takes as long as a known one.
     decoy: String,
@@ -80,6 +82,7 @@ impl PasswordHashing {
             permits: Arc::new(Semaphore::new(permits)),
             waiting: Arc::new(Semaphore::new(permits + MAX_WAITING)),
             memory: argon::Memory::new(cost),
+            workers: Workers::new(permits),
             load: Load::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -127,7 +130,7 @@ impl PasswordHashing {
         })
     }
 
-    /// Runs one hash on a blocking thread. The permit moves along: a caller that hangs up does not free a slot in use.
+    /// Runs one hash on a thread that is there for it. The permit moves along: a caller that hangs up does not free a slot in use.
     async fn run<T: Send + 'static>(&self, hash: impl FnOnce(&Slots) -> T + Send + 'static) -> Result<T, Busy> {
         let turned_away = |reason| {
             self.shared.load.turned_away(reason);
@@ -142,15 +145,14 @@ impl PasswordHashing {
             .expect("the semaphore is never closed");
         self.shared.load.waited(began.elapsed());
         let slots = Arc::clone(&self.shared);
-        let hashed = tokio::task::spawn_blocking(move || {
+        let hashed = self.shared.workers.run(move || {
             let _permit = permit;
             let began = Instant::now();
             let hashed = hash(&slots);
             slots.load.hashed(began.elapsed());
             hashed
         });
-        let hashed = hashed.instrument(tracing::info_span!(target: "trace", "password hash"));
-        Ok(hashed.await.expect("hashing does not panic"))
+        Ok(hashed.instrument(tracing::info_span!(target: "trace", "password hash")).await)
     }
 }
 

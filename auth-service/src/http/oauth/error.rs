@@ -194,7 +194,7 @@ pub(in crate::http) fn keep_uncached(
         if !is_oauth(request.uri().path()) {
             return routes.call(request).await;
         }
-        match tokio::time::timeout(deadline, routes.call(request)).await {
+        match tokio::time::timeout(deadline, Box::pin(routes.call(request))).await {
             Ok(answered) => answered.map(uncached),
             Err(_) => Ok(uncached(OAuthRefusal::unavailable("the service did not get an answer in time").into_response())),
         }

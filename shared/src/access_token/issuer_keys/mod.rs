@@ -159,7 +159,7 @@ impl IssuerKeys {
             return Ok(keys);
         }
         if !self.shared.has_tried() {
-            self.wait_for(1).await?;
+            Box::pin(self.wait_for(1)).await?;
         }
         self.shared.usable().ok_or(UNAVAILABLE)
     }

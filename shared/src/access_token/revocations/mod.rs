@@ -163,7 +163,7 @@ impl Following {
         if !self.is_at_issuer(&reference.uri) {
             return Err(AccessTokenError::Malformed("its status list is not at its issuer"));
         }
-        self.fetch(&reference.uri).await;
+        Box::pin(self.fetch(&reference.uri)).await;
         Ok(self.shared.status(reference, unix_now()))
     }
 

@@ -55,6 +55,8 @@ const HTTP2_WINDOW: u32 = 64 * 1024;
 /// read it: closing at once would reset the connection.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
+/// How long a client may take to be told that it is refused, on a machine that may be busy.
+const REFUSING: Duration = Duration::from_secs(10);
 
 /// What it takes to serve a connection.
 #[derive(Clone)]
@@ -130,7 +132,7 @@ pub(super) async fn turn_away(serving: Serving, stream: TcpStream, peer: SocketA
         return;
     }
     let caller = Caller { app: serving.app, local_addr: serving.local_addr, peer, scheme: Scheme::HTTP };
-    let _ = timeout(LINGER, caller.refuse(stream, Unserved::TooMany)).await;
+    let _ = timeout(REFUSING, caller.refuse(stream, Unserved::TooMany)).await;
 }
 
 enum Protocol {
@@ -187,7 +189,7 @@ impl Caller {
             (Ok(Err(_)) | Err(_), None) => return,
         };
         // The time to read an answer is the client's, but not without end.
-        let _ = timeout(LINGER, self.refuse(stream, unserved)).await;
+        let _ = timeout(REFUSING, self.refuse(stream, unserved)).await;
     }
 
     async fn http2<S>(&self, wire: Wire<S>, supervisor: Supervisor<'_>)

@@ -5,7 +5,7 @@
 //! it permits leniency: a bare line feed as a line end (RFC 9112 §2.2), and `Content-Length` beside `Transfer-Encoding`
 //! (§6.1), where `Transfer-Encoding` wins. Nobody needs either; both are refused here.
 
-/// Reads a head as it arrives, a byte at a time, keeping nothing but what it needs to judge it.
+/// Reads a head as it arrives, in pieces of any size, keeping nothing but what it needs to judge it.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Head {
     line: Line,
@@ -40,11 +40,12 @@ const LONGEST_NAME: usize = CODING.len();
 impl Head {
     /// Reads on; bytes after the end of the head are not looked at.
     pub(in crate::server) fn feed(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if self.progress == Progress::Complete {
-                return;
-            }
-            if byte == b'\n' { self.end_line() } else { self.line.push(byte) }
+        let mut rest = bytes;
+        while self.progress != Progress::Complete && !rest.is_empty() {
+            let Some(end) = memchr::memchr(b'\n', rest) else { return self.line.extend(rest) };
+            self.line.extend(&rest[..end]);
+            self.end_line();
+            rest = &rest[end + 1..];
         }
     }
 
@@ -70,12 +71,13 @@ impl Head {
 }
 
 impl Line {
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.name.get_mut(self.len) {
+    fn extend(&mut self, bytes: &[u8]) {
+        let Some(&last) = bytes.last() else { return };
+        for (place, byte) in self.name.iter_mut().skip(self.len).zip(bytes) {
             *place = byte.to_ascii_lowercase();
         }
-        self.len += 1;
-        self.last = byte;
+        self.len += bytes.len();
+        self.last = last;
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     CONTENT_TYPE, Problem, Reason, chain, extraction,
     refused::{FAILED, UNAVAILABLE},
 };
-use crate::server::routes::Entry;
+use crate::server::{context::RequestId, routes::Entry};
 
 /// The largest error body that is opened to put the request id into.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -94,7 +94,7 @@ pub(in crate::server) fn from_panic(panic: &(dyn std::any::Any + Send)) -> Respo
 /// Sees to it that an error answer is shaped and names its request.
 ///
 /// An answer without a media type, or with plain text, was never meant for a client's eyes and gets a problem instead.
-pub(in crate::server) async fn complete(mut response: Response, request_id: &str) -> Response {
+pub(in crate::server) async fn complete(mut response: Response, request_id: RequestId) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
@@ -102,7 +102,8 @@ pub(in crate::server) async fn complete(mut response: Response, request_id: &str
     let media_type = response.content_type().and_then(|value| value.split(';').next()).unwrap_or_default().trim();
     let problem = match media_type {
         "" | "text/plain" => general(status),
-        CONTENT_TYPE => match opened(response.take_body()).await {
+        // In a box: most answers are none of these, and should not carry the room for one.
+        CONTENT_TYPE => match Box::pin(opened(response.take_body())).await {
             Some(problem) => return with_body(response, named(problem, request_id)),
             None => general(status),
         },
@@ -118,8 +119,8 @@ async fn opened(body: Body) -> Option<Map<String, Value>> {
     serde_json::from_slice(&bytes).ok()
 }
 
-fn named(mut problem: Map<String, Value>, request_id: &str) -> Body {
-    problem.insert("request_id".to_owned(), request_id.into());
+fn named(mut problem: Map<String, Value>, request_id: RequestId) -> Body {
+    problem.insert("request_id".to_owned(), request_id.to_string().into());
     Value::Object(problem).to_string().into()
 }
 

@@ -70,7 +70,7 @@ impl RateLimits {
     /// Counts a request under all these rules, whether or not it breaks one of them.
     async fn take(&self, spends: &[Spend]) -> Vec<Verdict> {
         if let Some(redis) = &self.shared
-            && let Some(verdicts) = redis.take(&self.rules, spends).await
+            && let Some(verdicts) = Box::pin(redis.take(&self.rules, spends)).await
         {
             return verdicts;
         }

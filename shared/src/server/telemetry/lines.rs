@@ -1,6 +1,7 @@
 //! How a log line is written, and what keeps a client's text inside its line.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Write as _},
     io::{self, Write},
 };
@@ -14,7 +15,7 @@ use tracing_subscriber::{
     layer::Filter,
 };
 
-use crate::trace_context::TRACE;
+use crate::{server::context::Names, trace_context::TRACE};
 
 /// A layer of the subscriber.
 pub(super) type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
@@ -32,7 +33,7 @@ where
         }
     });
     let layer = tracing_subscriber::fmt::layer().fmt_fields(fields.delimited(" "));
-    layer.with_ansi(has_colours).with_writer(writer).with_filter(logged(filter)).boxed()
+    layer.with_ansi(has_colours).with_writer(Named { writer, form: Form::Human }).with_filter(logged(filter)).boxed()
 }
 
 /// One JSON object per line.
@@ -40,8 +41,8 @@ pub(super) fn json<W>(filter: EnvFilter, writer: W) -> BoxedLayer
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false);
-    layer.with_writer(JsonLines(writer)).with_filter(logged(filter)).boxed()
+    let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_current_span(false);
+    layer.with_writer(Named { writer, form: Form::Json }).with_filter(logged(filter)).boxed()
 }
 
 /// What is only meant for a trace is not logged: a line bears the request it belongs to, not the step.
@@ -68,35 +69,71 @@ fn must_escape(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// JSON escapes ASCII control characters by itself; this escapes the others, which occur only within its strings.
-struct JsonLines<M>(M);
+/// What is still done to a line when it is otherwise finished: it gets the names of the request that it was written for.
+///
+/// A span around each request would do that, too, and cost each of them more than answering from memory does.
+struct Named<M> {
+    writer: M,
+    form: Form,
+}
 
-impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for JsonLines<M> {
-    type Writer = JsonLine<M::Writer>;
+#[derive(Clone, Copy)]
+enum Form {
+    Human,
+    Json,
+}
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Named<M> {
+    type Writer = NamedLine<M::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        JsonLine(self.0.make_writer())
+        NamedLine { writer: self.writer.make_writer(), form: self.form }
     }
 }
 
-struct JsonLine<W>(W);
+struct NamedLine<W> {
+    writer: W,
+    form: Form,
+}
 
-impl<W: Write> Write for JsonLine<W> {
-    /// The subscriber writes each line in one piece.
+impl<W: Write> Write for NamedLine<W> {
+    /// The subscriber writes each line in one piece, and so does this.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match std::str::from_utf8(line) {
-            Ok(text) if !line.is_ascii() => self.0.write_all(escaped(text).as_bytes())?,
-            Ok(_) | Err(_) => self.0.write_all(line)?,
-        }
+        let text = String::from_utf8_lossy(line);
+        let finished = match self.form {
+            Form::Human => text,
+            Form::Json => escaped(text),
+        };
+        self.writer.write_all(self.form.named(finished, Names::current()).as_bytes())?;
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.writer.flush()
     }
 }
 
-fn escaped(line: &str) -> String {
+impl Form {
+    fn named(self, line: Cow<'_, str>, names: Option<Names>) -> Cow<'_, str> {
+        let Some(Names { request_id, trace_id }) = names else { return line };
+        match self {
+            Self::Human => match line.strip_suffix('\n') {
+                Some(rest) => format!("{rest} request_id={request_id} trace_id={trace_id}\n").into(),
+                None => line,
+            },
+            Self::Json => match line.strip_suffix("}\n") {
+                Some(rest) => format!("{rest},\"request_id\":\"{request_id}\",\"trace_id\":\"{trace_id}\"}}\n").into(),
+                None => line,
+            },
+        }
+    }
+}
+
+/// JSON escapes ASCII control characters by itself; this escapes the others, which occur only within its strings.
+fn escaped(line: Cow<'_, str>) -> Cow<'_, str> {
+    if line.is_ascii() {
+        return line;
+    }
     let mut escaped = String::with_capacity(line.len() + 16);
     for c in line.chars() {
         if !c.is_ascii() && must_escape(c) {
@@ -106,7 +143,7 @@ fn escaped(line: &str) -> String {
             escaped.push(c);
         }
     }
-    escaped
+    escaped.into()
 }
 
 #[cfg(test)]
@@ -117,7 +154,10 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::server::telemetry::DEFAULT_FILTER;
+    use crate::{
+        server::{context::RequestContext, telemetry::DEFAULT_FILTER},
+        trace_context::TraceContext,
+    };
 
     const HOSTILE: &str = "ada\n{\"level\":\"info\"}\r\u{1b}[2J\u{2028}\u{85}\u{202e}\"";
 
@@ -144,10 +184,8 @@ mod tests {
     fn log(layer: BoxedLayer) {
         let subscriber: Box<dyn Subscriber + Send + Sync> = Box::new(Registry::default().with(layer));
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info_span!("request", request_id = HOSTILE).in_scope(|| {
-                let _step = tracing::info_span!(target: "trace", "step").entered();
-                tracing::info!(user = HOSTILE, "Login of {HOSTILE}");
-            });
+            let _step = tracing::info_span!(target: "trace", "step").entered();
+            tracing::info!(user = HOSTILE, "Login of {HOSTILE}");
         });
     }
 
@@ -173,7 +211,34 @@ mod tests {
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["user"], HOSTILE);
         assert_eq!(line["message"], format!("Login of {HOSTILE}"));
-        assert_eq!(line["span"]["request_id"], HOSTILE);
+        assert_eq!(line.get("span"), None);
+    }
+
+    #[tokio::test]
+    async fn a_line_bears_the_names_of_the_request_it_was_written_for() {
+        let context = RequestContext::establish(&mut poem::Request::default(), &[], TraceContext::fresh());
+        let ids = (context.request_id.to_string(), context.trace.trace_id().to_string());
+        for is_json in [true, false] {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            context
+                .carry(async {
+                    let filter = EnvFilter::new("info");
+                    log(if is_json {
+                        json(filter, move || writer.clone())
+                    } else {
+                        human(filter, move || writer.clone(), false)
+                    });
+                })
+                .await;
+            let text = lines.text();
+            if is_json {
+                let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+                assert_eq!((line["request_id"].as_str(), line["trace_id"].as_str()), (Some(&*ids.0), Some(&*ids.1)));
+            } else {
+                assert!(text.ends_with(&format!(" request_id={} trace_id={}\n", ids.0, ids.1)), "{text}");
+            }
+        }
     }
 
     #[test]
