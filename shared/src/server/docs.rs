@@ -208,7 +208,7 @@ mod tests {
     use std::io::Read;
 
     use flate2::read::GzDecoder;
-    use poem::Endpoint;
+    use poem::{Endpoint, Route};
     use poem_openapi::{OpenApi, payload::PlainText};
 
     use super::*;

@@ -116,7 +116,7 @@ fn answer(status: StatusCode, body: &Value) -> Response {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use poem::Request;
+    use poem::{Request, Route};
 
     use super::*;
 

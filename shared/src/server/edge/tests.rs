@@ -52,7 +52,7 @@ impl Api {
         if id.0 == 500 {
             return Err(Refused::failed(&std::io::Error::other("SELECT * FROM note")));
         }
-        Ok(Reply::Ok(Json(json!({ "page": page.0, "id": context.request_id, "ip": context.client_ip.to_string() }))))
+        Ok(Reply::Ok(Json(json!({ "page": page.0, "id": context.request_id.to_string(), "ip": context.client_ip.to_string() }))))
     }
 
     #[oai(path = "/notes", method = "post")]
