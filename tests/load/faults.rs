@@ -10,14 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use tests::{
     AuthHome, AuthProcess, AuthProgram, PostgresqlServer, Relay, Stop, Weather,
     load::{Findings, Load, Worker, audit, audit_sessions},
 };
 use tokio::time::sleep;
 
-use crate::{text, value};
+use crate::{is_on_postgresql, text, value};
 
 const WORKERS: usize = 6;
 /// Records and users are looked at after so many kills, sessions after each.
@@ -44,28 +44,23 @@ pub(crate) async fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let beside = std::env::current_exe()?.with_file_name("auth-service");
     let path = text(arguments, "--program").map_or(beside, PathBuf::from);
     ensure!(path.exists(), "{} is not there", path.display());
-    match text(arguments, "--database").as_deref().unwrap_or("sqlite") {
-        "sqlite" => {
-            let program = program(path, AuthHome::embedded());
-            let (findings, _) = kills(&program, cycles, "SQLite").await?;
-            Ok(verdict(&findings))
-        }
-        "postgresql" => {
-            let server = PostgresqlServer::start_durable().context("there is no PostgreSQL")?;
-            let relay = Relay::to([server.port()]).await;
-            let killed = program(path.clone(), AuthHome::on(&server, Some(relay.port())).await);
-            let (mut findings, _) = kills(&killed, cycles, "PostgreSQL").await?;
-            // Another database: a login that a kill cut off counts as a wrong guess, and a hundred of them close an account
-            // to logins for a day.
-            let program = program(path, AuthHome::on(&server, Some(relay.port())).await);
-            let process = program.serve().await;
-            for outage in OUTAGES {
-                findings.add(survive(&program, &process, &server, &relay, outage).await?);
-            }
-            Ok(verdict(&findings))
-        }
-        other => bail!("--database takes sqlite or postgresql, not {other}"),
+    if !is_on_postgresql(arguments)? {
+        let program = program(path, AuthHome::embedded());
+        let (findings, _) = kills(&program, cycles, "SQLite").await?;
+        return Ok(verdict(&findings));
     }
+    let server = PostgresqlServer::start_durable().context("there is no PostgreSQL")?;
+    let relay = Relay::to([server.port()]).await;
+    let killed = program(path.clone(), AuthHome::on(&server, Some(relay.port())).await);
+    let (mut findings, _) = kills(&killed, cycles, "PostgreSQL").await?;
+    // Another database: a login that a kill cut off counts as a wrong guess, and a hundred of them close an account to logins
+    // for a day.
+    let program = program(path, AuthHome::on(&server, Some(relay.port())).await);
+    let process = program.serve().await;
+    for outage in OUTAGES {
+        findings.add(survive(&program, &process, &server, &relay, outage).await?);
+    }
+    Ok(verdict(&findings))
 }
 
 fn program(path: PathBuf, home: AuthHome) -> AuthProgram {

@@ -26,7 +26,7 @@ use anyhow::{Context, bail};
 
 use self::{report::Report, scenario::Plan, services::Services};
 
-const USAGE: &str = "usage: load [--seconds N] [--only NAME] [--markdown FILE] | load growth | load soak [--minutes N] \
+const USAGE: &str = "usage: load [--seconds N] [--only NAME] [--markdown FILE] | load growth [--database sqlite|postgresql] | load soak [--minutes N] \
                       | load rotations [--count N] | load faults [--cycles N] [--database sqlite|postgresql] [--program FILE]";
 
 fn main() -> ExitCode {
@@ -58,7 +58,7 @@ async fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
             let count = value(arguments, "--count")?.unwrap_or(30);
             return rotations::run(count).await;
         }
-        Some("growth") => return growth::run().await,
+        Some("growth") => return growth::run(is_on_postgresql(arguments)?).await,
         Some("soak") => return soak::run(value(arguments, "--minutes")?.unwrap_or(10)).await,
         Some(other) if !other.starts_with("--") => bail!("{USAGE}"),
         _ => {}
@@ -77,6 +77,14 @@ async fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         std::fs::write(&file, table).with_context(|| format!("cannot write {file}"))?;
     }
     Ok(if report.is_met() { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+fn is_on_postgresql(arguments: &[String]) -> anyhow::Result<bool> {
+    match text(arguments, "--database").as_deref().unwrap_or("sqlite") {
+        "sqlite" => Ok(false),
+        "postgresql" => Ok(true),
+        other => bail!("--database takes sqlite or postgresql, not {other}"),
+    }
 }
 
 fn text(arguments: &[String], name: &str) -> Option<String> {

@@ -89,6 +89,12 @@ pub(crate) async fn run_all(services: &Services, report: &mut Report, plan: &Pla
                 .await?;
         }
     }
+    if plan.wants("refresh, PostgreSQL") {
+        match Services::start_on_postgresql().await {
+            Ok(services) => refresh_elsewhere(&services, report, plan.time).await?,
+            Err(error) => eprintln!("refresh, PostgreSQL: not measured, {error:#}"),
+        }
+    }
     if plan.wants("revocation") {
         for concurrency in CONCURRENCY {
             let revoke = |token: String| services.form("/oauth2/revoke", Some(services.nightly()), &[("token", &token)]);
@@ -121,6 +127,18 @@ pub(crate) async fn run_all(services: &Services, report: &mut Report, plan: &Pla
     }
     if plan.wants("storm") {
         storm::run(services, report, plan.time).await?;
+    }
+    Ok(())
+}
+
+/// The refresh once more, where the database is a program of its own.
+async fn refresh_elsewhere(services: &Services, report: &mut Report, time: Duration) -> anyhow::Result<()> {
+    let auth = services.auth_address();
+    let target = Target::of(report.limits().sign, 0.6);
+    for concurrency in CONCURRENCY {
+        let scripts = families(services, concurrency).await?;
+        let scenario = Scenario { name: "refresh, PostgreSQL", concurrency, address: &auth, target };
+        measure(services, report, scenario, scripts, time).await?;
     }
     Ok(())
 }

@@ -27,11 +27,18 @@ impl Script for Paced {
     }
 }
 
-/// A login that succeeds, or is told that there are too many at once and comes again a second later, as it was told.
+/// A login that ends as expected, or is told that there are too many at once and comes again a second later, as it was told.
 #[derive(Clone)]
 pub(crate) struct Patient {
-    pub(crate) request: Vec<u8>,
-    pub(crate) pause: Duration,
+    request: Vec<u8>,
+    expected: u16,
+    pause: Duration,
+}
+
+impl Patient {
+    pub(crate) const fn new(request: Vec<u8>, expected: u16) -> Self {
+        Self { request, expected, pause: Duration::ZERO }
+    }
 }
 
 impl Script for Patient {
@@ -42,7 +49,7 @@ impl Script for Patient {
     fn heed(&mut self, answer: &Answer<'_>) -> Heed {
         const RETRY_AFTER: Duration = Duration::from_secs(1);
         let (heed, pause) = match answer.status {
-            200 => (Heed::Expected, Duration::ZERO),
+            status if status == self.expected => (Heed::Expected, Duration::ZERO),
             503 => (Heed::TurnedAway, RETRY_AFTER),
             _ => (Heed::Unexpected, Duration::ZERO),
         };

@@ -1,4 +1,5 @@
-//! The real programs, as they were built beside this one, on embedded databases in a temporary directory.
+//! The real programs, as they were built beside this one, on embedded databases in a temporary directory, or on a PostgreSQL
+//! server of their own.
 
 use std::{
     net::TcpListener,
@@ -11,6 +12,7 @@ use anyhow::{Context, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use tempfile::TempDir;
+use tests::PostgresqlServer;
 use tokio::{
     io::AsyncWriteExt,
     process::{Child, Command},
@@ -24,9 +26,17 @@ use crate::{client::Connection, pin};
 const PASSWORD: &str = "correct horse battery staple";
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where auth-service keeps what it knows, and what else it is told.
+#[derive(Default)]
+struct Manner {
+    postgresql: Option<PostgresqlServer>,
+    settings: Vec<(&'static str, String)>,
+}
+
 /// Both services while they run.
 pub(crate) struct Services {
     directory: TempDir,
+    manner: Manner,
     programs: PathBuf,
     auth_port: u16,
     resource_port: u16,
@@ -87,13 +97,31 @@ impl Services {
 
     /// Starts both, with a user and the clients that the scenarios need.
     pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::start_with(Manner::default()).await
+    }
+
+    /// The same, but nobody is told to wait after a wrong password.
+    pub(crate) async fn start_unthrottled() -> anyhow::Result<Self> {
+        Self::start_with(Manner { settings: vec![("AUTH_LOGIN_THROTTLE", "off".to_owned())], ..Manner::default() }).await
+    }
+
+    /// The same, with auth-service on a PostgreSQL server that commits to the disk, on the generator's core.
+    pub(crate) async fn start_on_postgresql() -> anyhow::Result<Self> {
+        let server = PostgresqlServer::start_durable().context("there is no PostgreSQL")?;
+        let settings = vec![("AUTH_DATABASE_URL", server.url("postgres"))];
+        Self::start_with(Manner { postgresql: Some(server), settings }).await
+    }
+
+    async fn start_with(manner: Manner) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let programs = std::env::current_exe()?.parent().context("a program is in a directory")?.to_owned();
         let (auth_port, resource_port) = (free_port()?, free_port()?);
-        let auth = serve(&programs, "auth-service", auth_settings(directory.path(), auth_port, resource_port))?;
+        let settings = auth_settings(&manner, directory.path(), auth_port, resource_port);
+        let auth = serve(&programs, "auth-service", settings)?;
         let resource = serve(&programs, "resource-service", resource_settings(directory.path(), auth_port, resource_port))?;
         let mut services = Self {
             directory,
+            manner,
             programs,
             auth_port,
             resource_port,
@@ -145,7 +173,7 @@ impl Services {
     /// Runs a command of auth-service on its database, with this on its standard input, and returns what it prints.
     pub(crate) async fn operate(&self, arguments: &[&str], input: &str) -> anyhow::Result<String> {
         let mut command = pin::command(&self.programs.join("auth-service"), pin::GENERATOR);
-        let settings = auth_settings(self.directory.path(), self.auth_port, self.resource_port);
+        let settings = self.auth_settings();
         let mut child =
             command.args(arguments).envs(settings).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut stdin = child.stdin.take().context("the command has an input")?;
@@ -165,7 +193,7 @@ impl Services {
         first_tokens.sort_unstable();
         self.auth.kill().await?;
         self.resource.kill().await?;
-        let settings = auth_settings(self.directory.path(), self.auth_port, self.resource_port);
+        let settings = self.auth_settings();
         self.auth = serve(&self.programs, "auth-service", settings)?;
         let settings = resource_settings(self.directory.path(), self.auth_port, self.resource_port);
         self.resource = serve(&self.programs, "resource-service", settings)?;
@@ -180,15 +208,22 @@ impl Services {
         Ok(self.auth.kill().await?)
     }
 
-    /// The embedded database of auth-service.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.directory.path().join("auth/auth.db")
+    /// The database of auth-service.
+    pub(crate) fn database_url(&self) -> String {
+        match &self.manner.postgresql {
+            Some(server) => server.url("postgres"),
+            None => format!("sqlite:{}", self.directory.path().join("auth/auth.db").display()),
+        }
+    }
+
+    fn auth_settings(&self) -> Vec<(&'static str, String)> {
+        auth_settings(&self.manner, self.directory.path(), self.auth_port, self.resource_port)
     }
 
     /// Starts auth-service on the database it has, and says how long it took to the first token.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<Duration> {
         self.auth.kill().await?;
-        let settings = auth_settings(self.directory.path(), self.auth_port, self.resource_port);
+        let settings = self.auth_settings();
         let began = Instant::now();
         self.auth = serve(&self.programs, "auth-service", settings)?;
         let request = self.client_credentials();
@@ -232,7 +267,12 @@ impl Services {
 
     /// A login of the one user.
     pub(crate) fn login(&self) -> Vec<u8> {
-        let fields = [("grant_type", "password"), ("username", "ada"), ("password", PASSWORD)];
+        self.login_with(PASSWORD)
+    }
+
+    /// A login of the one user with this password.
+    pub(crate) fn login_with(&self, password: &str) -> Vec<u8> {
+        let fields = [("grant_type", "password"), ("username", "ada"), ("password", password)];
         self.form("/oauth2/token", Some(("first-party", "")), &fields)
     }
 
@@ -269,15 +309,16 @@ pub(crate) fn member(body: &[u8], name: &str) -> anyhow::Result<String> {
     Ok(text.to_owned())
 }
 
-fn auth_settings(directory: &Path, port: u16, resource_port: u16) -> Vec<(&'static str, String)> {
-    vec![
+fn auth_settings(manner: &Manner, directory: &Path, port: u16, resource_port: u16) -> Vec<(&'static str, String)> {
+    let ordinary = [
         ("AUTH_LISTEN", format!("127.0.0.1:{port}")),
         ("AUTH_METRICS_LISTEN", "off".to_owned()),
         ("AUTH_DATA_DIR", directory.join("auth").display().to_string()),
         ("AUTH_FIRST_RESOURCE", format!("http://localhost:{resource_port}")),
         ("AUTH_RATE_LIMITS", "off".to_owned()),
         ("AUTH_LOG", "warn".to_owned()),
-    ]
+    ];
+    ordinary.into_iter().chain(manner.settings.iter().cloned()).collect()
 }
 
 fn resource_settings(directory: &Path, auth_port: u16, port: u16) -> Vec<(&'static str, String)> {

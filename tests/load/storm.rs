@@ -1,7 +1,7 @@
 //! What else goes on while 64 people log in at once.
 //!
-//! Their passwords are right: wrong ones would soon be turned away before they cost anything. Who is told that there are too
-//! many comes again a second later. Beside them the key set and a token for a machine are asked for at a steady pace, which
+//! Their passwords are right at first, and then wrong; against wrong ones the throttle is off for this, for they would soon be
+//! turned away before they cost anything. Who is told that there are too many comes again a second later. Beside them the key set and a token for a machine are asked for at a steady pace, which
 //! shows how long they wait, and takes little away from the logins.
 
 use std::time::Duration;
@@ -19,19 +19,22 @@ use crate::{
 const LOGINS: usize = 64;
 const PACE: Duration = Duration::from_millis(20);
 /// Long enough for a few hundred answers at that pace.
-const LEAST: Duration = Duration::from_secs(6);
+const LEAST: Duration = Duration::from_secs(10);
+/// How many times as long as on a calm day the slowest in a hundred may take.
+const SLOWER: f64 = 3.0;
+/// What a storm may take of the memory beside that of the hashes, and that of a hash, in MiB.
+const SPARE: f64 = 64.0;
+const HASH: f64 = 19.0;
 
 pub(crate) async fn run(services: &Services, report: &mut Report, time: Duration) -> anyhow::Result<()> {
     let time = time.max(LEAST);
     let auth = services.auth_address();
-    let logins = || vec![Patient { request: services.login(), pause: Duration::ZERO }; LOGINS];
+    let logins = || vec![Patient::new(services.login(), 200); LOGINS];
     let paced = |request| vec![Paced(Same { request, status: 200 }, PACE); 2];
     let (keys, machines) = (get(&auth, KEYS, &[]), services.client_credentials());
 
-    let calm = tokio::try_join!(
-        client::press(&auth, paced(keys.clone()), time / 2),
-        client::press(&auth, paced(machines.clone()), time / 2)
-    )?;
+    let calm =
+        tokio::try_join!(client::press(&auth, paced(keys.clone()), time), client::press(&auth, paced(machines.clone()), time))?;
     let unhindered = client::press(&auth, logins(), time).await?;
     let stormy = tokio::try_join!(
         client::press(&auth, logins(), time),
@@ -57,5 +60,33 @@ pub(crate) async fn run(services: &Services, report: &mut Report, time: Duration
     report.want(Goal::at_most("client credentials p99 while 64 log in", 50.0, "ms", stormy.2.percentile(99)));
     let kept = stormy.0.rate() / unhindered.rate();
     report.want(Goal::share("logins while keys and tokens are asked for", 0.9, "their unhindered rate", kept));
+    wrong_passwords(report, time).await
+}
+
+/// Each of them costs as much as a right one; and an issuer that has not been used otherwise shows what they take.
+async fn wrong_passwords(report: &mut Report, time: Duration) -> anyhow::Result<()> {
+    let services = Services::start_unthrottled().await?;
+    let auth = services.auth_address();
+    let logins = vec![Patient::new(services.login_with("not the password of anybody here"), 400); LOGINS];
+    let paced = |request| vec![Paced(Same { request, status: 200 }, PACE); 2];
+    let (keys, machines) = (get(&auth, KEYS, &[]), services.client_credentials());
+    let calm =
+        tokio::try_join!(client::press(&auth, paced(keys.clone()), time), client::press(&auth, paced(machines.clone()), time))?;
+    let before = services.auth_usage().memory;
+    let stormy = tokio::try_join!(
+        client::press(&auth, logins, time),
+        client::press(&auth, paced(keys), time),
+        client::press(&auth, paced(machines), time)
+    )?;
+    ensure!(stormy.0.unexpected + stormy.1.unexpected + stormy.2.unexpected == 0, "there were unexpected answers");
+    for (what, calm, stormy) in [("JWKS", calm.0, stormy.1), ("client credentials", calm.1, stormy.2)] {
+        let (calm, stormy) = (calm.percentile(99), stormy.percentile(99));
+        let goal = Goal::at_most(&format!("{what} p99 while 64 wrong passwords are tried"), calm * SLOWER, "ms", stormy);
+        let wanted = format!("≤ {SLOWER:.0} × {calm:.1} ms without them");
+        report.want(Goal { wanted, ..goal });
+    }
+    // Pinned to one core, it has one slot.
+    let most = before + HASH + SPARE;
+    report.want(Goal::at_most("memory while 64 wrong passwords are tried", most, "MiB", services.auth_usage().memory));
     Ok(())
 }
