@@ -9,7 +9,7 @@ use crate::{account::Username, clock, seal::Sealer};
 
 pub use crate::{
     account::fuzz_password_hash as password_hash,
-    http::oauth::fuzzing::{basic, token_form},
+    http::oauth::fuzzing::{basic, takes_token_form, token_form},
 };
 
 /// `a secret of the service`, sealed for `fuzzing` under a key of sevens.
