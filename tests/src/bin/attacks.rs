@@ -1,11 +1,17 @@
 //! Counts the attack catalogue: `tests/attacks/run tally` says how many of its rows hold in a run of the tests, `list` by what
 //! each is proven.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
 use tests::attacks::{self, Catalogue, Passed, Tally};
+
+const POSTGRESQL: &str = "PostgreSQL";
 
 /// The attack catalogue of docs/attacks.md
 #[derive(Parser)]
@@ -18,7 +24,8 @@ enum Arguments {
         sqlite: PathBuf,
         /// The output of `cargo test` on PostgreSQL
         postgresql: PathBuf,
-        /// The scripts that have passed, one a line
+        /// The scripts that have passed, one a line, as they were called: what can run on either database has run on
+        /// `PostgreSQL` if `env TEST_DATABASE_URL=…` stands before it
         #[arg(long)]
         passed: Option<PathBuf>,
     },
@@ -41,8 +48,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Arguments::Tally { sqlite, postgresql, passed } => {
             let scripts = passed.map(|path| read(&path)).transpose()?.unwrap_or_default();
             let mut tallies = Vec::new();
-            for (database, log) in [("SQLite", sqlite), ("PostgreSQL", postgresql)] {
-                let passed = Passed::read(&read(&log)?).with_scripts(&scripts);
+            for (database, log) in [("SQLite", sqlite), (POSTGRESQL, postgresql)] {
+                let passed = Passed::read(&read(&log)?).with_scripts(&run_on(database, &scripts, &repository));
                 ensure!(passed.count() > 0, "{} tells of no test", log.display());
                 tallies.push(Tally::of(database, &catalogue, &proofs, &passed));
             }
@@ -56,6 +63,17 @@ fn main() -> anyhow::Result<ExitCode> {
     }
 }
 
-fn read(path: &std::path::Path) -> anyhow::Result<String> {
+/// The scripts that were run on this database, and those that have no choice of one.
+fn run_on(database: &str, scripts: &str, repository: &Path) -> String {
+    const CHOICE: &str = "TEST_DATABASE_URL";
+    let has_choice = |word: &str| fs::read_to_string(repository.join(word)).is_ok_and(|script| script.contains(CHOICE));
+    let counts = |line: &&str| {
+        let on_postgresql = line.starts_with(&format!("env {CHOICE}="));
+        on_postgresql == (database == POSTGRESQL) || !line.split_whitespace().any(has_choice)
+    };
+    scripts.lines().filter(counts).collect::<Vec<_>>().join("\n")
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
