@@ -55,7 +55,8 @@ struct Slowest {
 }
 
 async fn measure(on_postgresql: bool, people: u64, rules: u64) -> anyhow::Result<Slowest> {
-    let mut services = if on_postgresql { Services::start_on_postgresql().await? } else { Services::start().await? };
+    let services = if on_postgresql { Services::start_on_postgresql().await? } else { Some(Services::start().await?) };
+    let mut services = services.context("there is no PostgreSQL")?;
     let auth = services.auth_address();
     // Something to copy.
     let answer = Connection::open(&auth).await?.call(&services.login()).await?.status;
@@ -128,6 +129,11 @@ async fn fill(services: &Services, people: u64, rules: u64) -> anyhow::Result<i6
     }
     // In one go, for a pool could give each of them another connection.
     database.execute_unprepared(&script.join(";\n")).await.context("the tables cannot be filled")?;
+    for (table, least) in [("refresh_token", people), ("audit_event", people), ("client_role", rules)] {
+        let count = format!("SELECT count(*) AS rows FROM {table} HAVING count(*) >= {least}");
+        let found = database.query_one_raw(Statement::from_string(database.get_database_backend(), count)).await?;
+        ensure!(found.is_some(), "`{table}` was not filled");
+    }
     let size = if is_postgresql {
         "SELECT pg_database_size(current_database()) / 1048576 AS size"
     } else {

@@ -26,7 +26,8 @@ use anyhow::{Context, bail};
 
 use self::{report::Report, scenario::Plan, services::Services};
 
-const USAGE: &str = "usage: load [--seconds N] [--only NAME] [--markdown FILE] | load growth [--database sqlite|postgresql] | load soak [--minutes N] \
+const USAGE: &str = "usage: load [--seconds N] [--only NAME] [--markdown FILE] | load growth [--database sqlite|postgresql] \
+                      | load soak [--minutes N] \
                       | load rotations [--count N] | load faults [--cycles N] [--database sqlite|postgresql] [--program FILE]";
 
 fn main() -> ExitCode {

@@ -90,9 +90,9 @@ pub(crate) async fn run_all(services: &Services, report: &mut Report, plan: &Pla
         }
     }
     if plan.wants("refresh, PostgreSQL") {
-        match Services::start_on_postgresql().await {
-            Ok(services) => refresh_elsewhere(&services, report, plan.time).await?,
-            Err(error) => eprintln!("refresh, PostgreSQL: not measured, {error:#}"),
+        match Services::start_on_postgresql().await? {
+            Some(services) => refresh_elsewhere(&services, report, plan.time).await?,
+            None => eprintln!("refresh, PostgreSQL: not measured"),
         }
     }
     if plan.wants("revocation") {

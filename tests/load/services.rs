@@ -105,11 +105,12 @@ impl Services {
         Self::start_with(Manner { settings: vec![("AUTH_LOGIN_THROTTLE", "off".to_owned())], ..Manner::default() }).await
     }
 
-    /// The same, with auth-service on a PostgreSQL server that commits to the disk, on the generator's core.
-    pub(crate) async fn start_on_postgresql() -> anyhow::Result<Self> {
-        let server = PostgresqlServer::start_durable().context("there is no PostgreSQL")?;
+    /// The same, with auth-service on a PostgreSQL server that commits to the disk, on the generator's core; none where
+    /// PostgreSQL is not installed.
+    pub(crate) async fn start_on_postgresql() -> anyhow::Result<Option<Self>> {
+        let Some(server) = PostgresqlServer::start_durable() else { return Ok(None) };
         let settings = vec![("AUTH_DATABASE_URL", server.url("postgres"))];
-        Self::start_with(Manner { postgresql: Some(server), settings }).await
+        Self::start_with(Manner { postgresql: Some(server), settings }).await.map(Some)
     }
 
     async fn start_with(manner: Manner) -> anyhow::Result<Self> {

@@ -57,7 +57,7 @@ impl Health {
         self
     }
 
-    /// Adds `/health/live` and `/health/ready` to `route`.
+    /// Adds `/health/live` and `/health/ready` to `mounts`.
     pub fn mount(self, mounts: Mounts) -> Mounts {
         let live = make_sync(|_| answer(StatusCode::OK, &json!({ "status": "live" })));
         mounts.at("/health/live", get(live)).at("/health/ready", get(self.ready()))

@@ -1,14 +1,12 @@
 //! How either service stands on the network.
 //!
 //! In the order a request meets it: the [`listener`] accepts the connection, over [`tls`] where there is a certificate, and
-//! cuts what only hangs; the [`edge`] gives
-//! the request its [`context`] (an id, its trace, and the [`client_ip`] behind trusted proxies), answers [`cors`] preflights,
-//! applies
-//! the [`rate_limit`]s and the [`limits`], turns every failure into a [`problem`], adds the [`security_headers`], counts it in the [`metrics`] and
-//! writes its line to the log ([`telemetry`]). [`routes`] is what the edge knows about the service's paths. [`health`] and
-//! [`docs`] are endpoints both services have among their [`mounts`], [`entity_tag`], [`paging`] and [`json_string`] are what their APIs have in
-//! common, [`settings`] is how both read their configuration, and [`shutdown`] tells
-//! them when to stop.
+//! cuts what only hangs; the [`edge`] gives the request its [`context`] (an id, its trace, and the [`client_ip`] behind
+//! trusted proxies), answers [`cors`] preflights, applies the [`rate_limit`]s and the [`limits`], turns every failure into a
+//! [`problem`], adds the [`security_headers`], counts it in the [`metrics`] and writes its line to the log ([`telemetry`]).
+//! [`routes`] is what the edge knows about the service's paths. [`health`] and [`docs`] are endpoints both services have
+//! among their [`mounts`], [`entity_tag`], [`paging`] and [`json_string`] are what their APIs have in common, [`settings`] is
+//! how both read their configuration, and [`shutdown`] tells them when to stop.
 
 pub mod client_ip;
 pub mod context;

@@ -17,7 +17,7 @@ impl Mounts {
         Self::default()
     }
 
-    /// Adds a path in the framework's notation: `/docs`, or `/forward-auth/*asked` for all that are longer.
+    /// Adds a path: `/docs`, or `/forward-auth/*asked` for all that begin so. There are no other parameters.
     #[must_use]
     pub fn at<E>(mut self, path: &str, endpoint: E) -> Self
     where

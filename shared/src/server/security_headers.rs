@@ -19,8 +19,8 @@ const ALWAYS: [(HeaderName, HeaderValue); 2] = [
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const CROSS_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
-/// How many the edge adds at the most.
-const HEADERS: usize = 10;
+/// How many the edge adds after this at the most.
+const HEADERS: usize = 8;
 /// Two years, as the preload lists ask.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
@@ -29,7 +29,7 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSub
 /// `is_public` is for what any site may fetch, such as the JWKS; `hsts` only where every name below this one has HTTPS.
 pub(super) fn apply(response: &mut Response, is_public: bool, hsts: bool) {
     let headers = response.headers_mut();
-    // Those here, those of CORS and the request id: the map grows once.
+    // Those here and the request id: the map grows once.
     headers.reserve(HEADERS);
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(value);
