@@ -64,8 +64,7 @@ impl App {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        make_private(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
-        let database = Database::open::<Migrator>(config.database_url().expose_secret(), POOL_SIZE).await?;
+        let database = open_database(&config).await?;
         let keys = IssuerKeys::builder(&config.issuer)
             .connect_to(config.issuer_connect_to.clone())
             .keep_in(Some(config.data_dir.clone()))
@@ -136,6 +135,12 @@ impl App {
         tokio::try_join!(self.listener.serve(self.service, shutdown.clone()), metrics)?;
         self.database.close().await.context("the database was not closed properly")
     }
+}
+
+/// Opens the database of the settings, and with it the directory where it may be, and brings its schema up to date.
+pub(crate) async fn open_database(config: &Config) -> anyhow::Result<Database> {
+    make_private(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
+    Ok(Database::open::<Migrator>(config.database_url().expose_secret(), POOL_SIZE).await?)
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<Listener> {

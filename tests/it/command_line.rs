@@ -191,3 +191,15 @@ async fn migrate_makes_the_schema_and_nothing_else() {
         assert!(dump[table].is_empty(), "{table}");
     }
 }
+
+#[tokio::test]
+async fn migrate_of_resource_service_makes_the_schema_and_nothing_else() {
+    let home = ResourceHome::new().await;
+
+    resource(&home, &["migrate"]).await.done();
+    resource(&home, &["migrate"]).await.done();
+
+    let dump = home.database().dump().await;
+    assert!(!dump["seaql_migrations"].is_empty() && dump["document"].is_empty(), "{dump:?}");
+    home.start("http://localhost:1", |_| {}).await.expect("it starts").stop().await;
+}

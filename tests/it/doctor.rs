@@ -90,6 +90,22 @@ async fn a_schema_of_the_future_and_settings_that_are_wrong_are_errors() {
 }
 
 #[tokio::test]
+async fn an_api_is_told_how_far_its_schema_is() {
+    let home = ResourceHome::new().await;
+    let schema = async || {
+        let said = resource(&home, &["--issuer", "http://localhost:1", "doctor", "--output", "json"]).await;
+        verdict(&said.json(), "schema").to_owned()
+    };
+
+    resource(&home, &["migrate"]).await.done();
+    assert_eq!(schema().await, "ok");
+    home.database().run("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_of_the_future', 0)", []).await;
+    assert_eq!(schema().await, "error");
+    home.database().run("DELETE FROM seaql_migrations", []).await;
+    assert_eq!(schema().await, "warning");
+}
+
+#[tokio::test]
 async fn an_api_in_order_is_found_in_order_and_one_that_is_not_is_told_why() {
     let stack = Stack::start().await;
     let home = stack.resource_home();
@@ -98,7 +114,7 @@ async fn an_api_in_order_is_found_in_order_and_one_that_is_not_is_told_why() {
 
     let said = resource(home, &["--id", id, "--issuer", issuer, "doctor", "--output", "json"]).await;
     said.done();
-    for subject in ["settings", "database", "issuer", "clock against the issuer", "identifier"] {
+    for subject in ["settings", "database", "schema", "issuer", "clock against the issuer", "identifier"] {
         assert_eq!(verdict(&said.json(), subject), "ok", "{said:?}");
     }
 

@@ -85,3 +85,4 @@ mod token_explain;
 mod token_verification;
 mod traces;
 mod transfer;
+mod upgrade;

@@ -1,8 +1,9 @@
 //! Every command of the operations page does what the page says.
 //!
-//! A fenced block ```` ```sh run ```` is run with bash, all of them in one shell and in their order, with `auth-service` on the
+//! A fenced block ```` ```sh run ```` is run with bash, all of them in one shell and in their order, with both services on the
 //! path and the settings that every installation has. Blocks ```` ```sh run postgresql ```` are run in a second shell, with a
-//! PostgreSQL server whose URLs are in `SUPERUSER`, `OWNER` and `APP`.
+//! PostgreSQL server whose URLs are in `SUPERUSER`, `OWNER` and `APP`, and `DOCUMENTS_OWNER` and `DOCUMENTS_APP` for the other
+//! service.
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Stdio};
 
@@ -33,9 +34,12 @@ fn script(information: &str) -> String {
 async fn run(script: &str, environment: &[(&str, String)]) {
     let home = tempfile::tempdir().expect("a directory");
     let programs = tempfile::tempdir().expect("a directory");
-    symlink(env!("CARGO_BIN_EXE_command-line"), programs.path().join("auth-service")).expect("a link can be made");
-    // It is bound again after every restart, so nobody else may be given it in between.
-    let address = free_address();
+    for service in ["auth-service", "resource-service"] {
+        symlink(env!("CARGO_BIN_EXE_command-line"), programs.path().join(service)).expect("a link can be made");
+    }
+    // They are bound again after every restart, so nobody else may be given them in between.
+    let (address, resource_address) = (free_address(), free_address());
+    let issuer = format!("http://localhost:{}", address.port());
     let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap_or_default());
     let mut bash = Command::new("bash")
         .args(["-euo", "pipefail", "-x", "-s"])
@@ -44,9 +48,14 @@ async fn run(script: &str, environment: &[(&str, String)]) {
         .env("AUTH_LISTEN", address.to_string())
         .env("AUTH_METRICS_LISTEN", "off")
         .env("AUTH_DATA_DIR", home.path().join("data"))
-        .env("AUTH_ISSUER", format!("http://localhost:{}", address.port()))
+        .env("AUTH_ISSUER", &issuer)
         .env("AUTH_BOOTSTRAP_ADMIN_PASSWORD", ADMIN_PASSWORD)
         .env("AUTH_LOG", "error")
+        .env("RESOURCE_LISTEN", resource_address.to_string())
+        .env("RESOURCE_METRICS_LISTEN", "off")
+        .env("RESOURCE_DATA_DIR", home.path().join("documents"))
+        .env("RESOURCE_ISSUER", &issuer)
+        .env("RESOURCE_LOG", "error")
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -67,7 +76,13 @@ async fn every_command_of_the_page_does_what_it_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_for_postgresql_does_what_it_says() {
     let Some(server) = PostgresqlServer::start() else { return };
-    let url = |role: &str| server.url("auth").replace("postgres@", &format!("{role}@"));
-    let environment = [("SUPERUSER", server.url("postgres")), ("OWNER", url("auth_owner")), ("APP", url("auth_app"))];
+    let url = |database: &str, role: &str| server.url(database).replace("postgres@", &format!("{role}@"));
+    let environment = [
+        ("SUPERUSER", server.url("postgres")),
+        ("OWNER", url("auth", "auth_owner")),
+        ("APP", url("auth", "auth_app")),
+        ("DOCUMENTS_OWNER", url("documents", "documents_owner")),
+        ("DOCUMENTS_APP", url("documents", "documents_app")),
+    ];
     run(&script("sh run postgresql"), &environment).await;
 }

@@ -30,6 +30,11 @@ impl ResourceHome {
         Self { database: TestDatabase::embedded(directory.path()), directory }
     }
 
+    /// The same on a database that is there.
+    pub fn at(url: &str) -> Self {
+        Self { database: TestDatabase::at(url), directory: temporary_directory() }
+    }
+
     /// Its database.
     pub const fn database(&self) -> &TestDatabase {
         &self.database

@@ -10,7 +10,11 @@ use secrecy::ExposeSecret;
 use shared::{access_token::look_at_issuer, database::Database, server::doctor::Examination};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
-use crate::{Config, config::Settings};
+use crate::{
+    Config,
+    config::Settings,
+    store::schema::{self, Schema},
+};
 
 pub(super) async fn run(is_json: bool, settings: Settings) -> anyhow::Result<()> {
     let mut examination = Examination::default();
@@ -73,15 +77,32 @@ async fn look_at_database(examination: &mut Examination, config: &Config) {
     }
     let asked = async {
         let database = Database::connect(url, 1).await.map_err(|error| error.to_string())?;
-        let answered = database.ping().await.map_err(|error| error.to_string());
+        let schema = schema::of(&database).await.map_err(|error| format!("{error:#}", error = anyhow::Error::from(error)));
         let _ = database.close().await;
-        answered
+        schema
     };
     match asked.await {
-        Ok(()) => examination.ok("database", "it answers"),
+        Ok(schema) => {
+            examination.ok("database", "it answers");
+            look_at_schema(examination, schema);
+        }
         Err(error) => {
             let advice = "check RESOURCE_DATABASE_URL, and that the server is up and lets this machine in";
             examination.error("database", error, advice);
+        }
+    }
+}
+
+fn look_at_schema(examination: &mut Examination, schema: Schema) {
+    match schema {
+        Schema::Current => examination.ok("schema", "up to date"),
+        Schema::Behind(steps) => {
+            let advice = "`resource-service migrate` or the next start brings it up to date";
+            examination.warning("schema", format!("{steps} steps behind"), advice);
+        }
+        Schema::Newer => {
+            let advice = "start the newer version again, or restore a backup made before the upgrade";
+            examination.error("schema", "it was migrated by a newer version of this program", advice);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod healthcheck;
+mod migrate;
 mod openapi;
 mod serve;
 
@@ -25,6 +26,8 @@ pub(crate) struct CommandLine {
 enum Command {
     /// Run the service (the default)
     Serve,
+    /// Bring the schema of the database up to date, and nothing else; `serve` does so by itself where it may
+    Migrate,
     /// Look at settings, database, the issuer, its keys and the clocks, and say what to do; exit code 1 if something is broken
     Doctor {
         /// A table for people, or JSON for programs
@@ -44,6 +47,7 @@ pub async fn run() -> anyhow::Result<()> {
     let CommandLine { command, settings } = CommandLine::from_arg_matches(&matches)?;
     match command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(settings).await,
+        Command::Migrate => migrate::run(settings).await,
         Command::Doctor { output } => doctor::run(output == "json", settings).await,
         Command::Healthcheck => healthcheck::run(&settings).await,
         Command::Openapi => openapi::run(settings).await,

@@ -4,6 +4,7 @@
 
 pub(crate) mod document;
 pub(crate) mod migration;
+pub(crate) mod schema;
 
 use sea_orm::DbErr;
 

@@ -24,7 +24,7 @@ use tokio::time::{sleep, timeout};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until so many more requests have been granted.
-async fn progress(load: &Load, more: usize) {
+pub(crate) async fn progress(load: &Load, more: usize) {
     let enough = load.acknowledged() + more;
     let reached = async {
         while load.acknowledged() < enough {
@@ -35,7 +35,7 @@ async fn progress(load: &Load, more: usize) {
 }
 
 /// Expects that nothing unforeseen came back, and that everything that was acknowledged is there.
-async fn assert_kept(workers: &mut [Worker], database: &tests::TestDatabase) {
+pub(crate) async fn assert_kept(workers: &mut [Worker], database: &tests::TestDatabase) {
     for worker in &*workers {
         assert_eq!(worker.ledger().unexpected, [] as [String; 0]);
     }

@@ -7,26 +7,35 @@ use tokio::time::sleep;
 
 use super::Replicas;
 
+/// Which of the three, and how long after everybody began: drawn anew each time.
+fn victim_and_moment() -> (usize, Duration) {
+    let mut drawn = [0; 3];
+    aws_lc_rs::rand::fill(&mut drawn).expect("the system's random source answers");
+    let [victim, moment @ ..] = drawn;
+    (usize::from(victim) % 3, Duration::from_millis(100 + u64::from(u16::from_be_bytes(moment)) % 600))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_is_killed_takes_nothing_with_it() {
     let Some(mut replicas) = Replicas::start().await else { return };
     let mut workers = Worker::hire(6, &replicas.balanced()).await;
-    let mut number = 0;
 
-    for cycle in 0_u64..6 {
+    for cycle in 0..6 {
+        let (number, moment) = victim_and_moment();
+        let story = format!("cycle {cycle}: replica {number} is killed after {moment:?}");
+        // Shown if the test fails.
+        eprintln!("{story}");
         let load = Worker::start(workers);
-        // Another one and another moment each time.
-        number = (number + 1 + usize::try_from(cycle % 2).expect("one bit")) % 3;
-        sleep(Duration::from_millis(200 + cycle * 137 % 400)).await;
+        sleep(moment).await;
         replicas.processes[number].take().expect("it runs").kill().await;
         // The two that are left serve everybody: a request that found nobody is simply made again.
         let before = load.acknowledged();
         sleep(Duration::from_millis(500)).await;
         replicas.processes[number] = Some(replicas.programs[number].serve().await);
-        assert!(load.acknowledged() > before, "the others went on");
+        assert!(load.acknowledged() > before, "the others went on; {story}");
         workers = load.stop().await;
 
-        assert_eq!(audit(&mut workers, replicas.home.database()).await, Findings::default(), "cycle {cycle}");
+        assert_eq!(audit(&mut workers, replicas.home.database()).await, Findings::default(), "{story}");
     }
 
     for worker in &workers {

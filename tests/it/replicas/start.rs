@@ -1,9 +1,11 @@
 //! The schema: three that start at once, and a role that may not change it.
 
 use sea_orm::{ConnectionTrait, Database};
-use tests::{AuthHome, AuthProgram, PASSWORD, PostgresqlServer};
+use serde_json::json;
+use tests::{AuthHome, AuthProgram, PASSWORD, PostgresqlServer, ResourceHome};
 
-use super::Replicas;
+use super::{Replicas, await_that};
+use crate::command_line::resource;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_that_start_at_once_on_an_empty_database_make_one_of_everything() {
@@ -23,10 +25,10 @@ async fn three_that_start_at_once_on_an_empty_database_make_one_of_everything() 
 /// A server with a database that the role `owner` owns, and where `app` may read and write rows.
 async fn two_roles(server: &PostgresqlServer) -> (String, String) {
     let admin = Database::connect(server.url("postgres")).await.expect("it answers");
-    for statement in ["CREATE ROLE owner LOGIN", "CREATE ROLE app LOGIN", "CREATE DATABASE auth OWNER owner"] {
+    for statement in ["CREATE ROLE owner LOGIN", "CREATE ROLE app LOGIN", "CREATE DATABASE apart OWNER owner"] {
         admin.execute_unprepared(statement).await.expect("the superuser may");
     }
-    let url = |role: &str| server.url("auth").replace("postgres@", &format!("{role}@"));
+    let url = |role: &str| server.url("apart").replace("postgres@", &format!("{role}@"));
     let owner = Database::connect(url("owner")).await.expect("it lets the owner in");
     for statement in
         ["GRANT USAGE ON SCHEMA public TO app", "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO app"]
@@ -56,4 +58,35 @@ async fn a_role_without_ddl_serves_once_the_owner_has_migrated_and_says_so_befor
     let looked = String::from_utf8_lossy(&looked.stdout).into_owned();
     assert!(looked.contains("schema: up to date"), "{looked}");
     assert!(process.terminate().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resource_service_serves_without_ddl_once_the_owner_has_migrated_and_says_so_before() {
+    let Some(server) = PostgresqlServer::start() else { return };
+    let (owner, app) = two_roles(&server).await;
+    let (owner, app) = (ResourceHome::at(&owner), ResourceHome::at(&app));
+    let refused = async |command: &str| {
+        let said = resource(&app, &["--listen", "127.0.0.1:0", "--metrics-listen", "off", command]).await;
+        assert!(said.code == 1 && said.err.contains("steps behind") && said.err.contains("`migrate`"), "{said:?}");
+    };
+
+    refused("serve").await;
+    refused("migrate").await;
+    resource(&owner, &["migrate"]).await.done();
+    resource(&app, &["migrate"]).await.done();
+
+    let auth_home = AuthHome::embedded();
+    let auth = auth_home.start(|_| {}).await.expect("it starts");
+    auth.user("ada", &["editor"]).await;
+    let token = auth.client().log_in("ada", PASSWORD).await;
+    let service = app.start(auth.issuer(), |config| config.id = Some("http://localhost:8081".to_owned())).await;
+    let service = service.expect("the schema is up to date");
+    let api = service.http();
+    await_that("it is ready", async || api.get("/health/ready").send().await.status() == 200).await;
+    let text = json!({"title": "Notes", "content": "What they say."});
+    let made = api.post("/documents").bearer(&token).json(&text).send().await;
+    let path = made.assert_status(201).header("location").expect("a location");
+    api.put(path).bearer(&token).json(&text).send().await.assert_status(200);
+    api.delete(path).bearer(&token).send().await.assert_status(204);
+    service.stop().await;
 }
