@@ -107,6 +107,7 @@ impl App {
             store: store.clone(),
             clients: Clients { store: store.clone(), throttle: throttle.clone() },
             logins: logins.clone(),
+            throttle: throttle.clone(),
             issuer: Issuer {
                 name: issuer_name.clone(),
                 ring: Arc::clone(&ring),

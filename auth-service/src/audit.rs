@@ -88,6 +88,7 @@ pub(crate) enum ApiKeyRefusal {
     Expired,
     OwnerDisabled,
     NoRights,
+    Throttled,
 }
 
 /// Why a login was refused: for the record, never for the caller.
@@ -227,6 +228,7 @@ impl Event {
             self,
             Self::LoginRefused(LoginRefusal::Throttled)
                 | Self::ClientRefused(ClientRefusal::Throttled)
+                | Self::ApiKeyRefused(ApiKeyRefusal::Throttled)
                 | Self::RegistrationRefused(RegistrationRefusal::Throttled)
         )
     }
@@ -291,6 +293,7 @@ impl ApiKeyRefusal {
             Self::Expired => "expired",
             Self::OwnerDisabled => "owner_disabled",
             Self::NoRights => "no_rights",
+            Self::Throttled => "throttled",
         }
     }
 }

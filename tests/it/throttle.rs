@@ -12,11 +12,11 @@ use sea_orm::QueryResult;
 use serde_json::json;
 use tests::{Answer, AuthHome, Call, Http, OAuthClient, PASSWORD, Stack, Tokens, rows};
 
-const HOME: &str = "198.51.100.7";
-const ELSEWHERE: &str = "203.0.113.9";
+pub(super) const HOME: &str = "198.51.100.7";
+pub(super) const ELSEWHERE: &str = "203.0.113.9";
 
 /// A stack that counts guesses, behind a proxy which says where requests come from.
-async fn counting_stack() -> Stack {
+pub(super) async fn counting_stack() -> Stack {
     let stack = Stack::builder().auth(counting).start().await;
     for username in ["ada", "rob"] {
         stack.user(username, &["editor"]).await;
@@ -24,12 +24,12 @@ async fn counting_stack() -> Stack {
     stack
 }
 
-fn counting(config: &mut auth_service::Config) {
+pub(super) fn counting(config: &mut auth_service::Config) {
     config.login_throttle = true;
     config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
 }
 
-fn from(source: &str, call: Call) -> Call {
+pub(super) fn from(source: &str, call: Call) -> Call {
     call.header("x-forwarded-for", source)
 }
 
@@ -38,14 +38,14 @@ async fn guess(client: &OAuthClient, source: &str, username: &str, password: &st
 }
 
 /// Makes it so many failures, the last of them just now.
-async fn set(stack: &Stack, kind: &str, failures: i32) {
+pub(super) async fn set(stack: &Stack, kind: &str, failures: i32) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later").as_millis();
     let now = i64::try_from(now).expect("it is not that much later");
     let sql = "UPDATE login_attempt SET failures = $1, since = $2, failed_at = $2 WHERE kind = $3";
     stack.auth_home().database().run(sql, [failures.into(), now.into(), kind.into()]).await;
 }
 
-async fn lanes(stack: &Stack, kind: &str) -> Vec<QueryResult> {
+pub(super) async fn lanes(stack: &Stack, kind: &str) -> Vec<QueryResult> {
     stack.auth_home().database().rows(&format!("SELECT * FROM login_attempt WHERE kind = '{kind}'")).await
 }
 
@@ -55,7 +55,7 @@ fn failures(lane: &QueryResult) -> i32 {
 
 /// Expects that a guess was not looked at, and returns how many seconds to wait.
 #[track_caller]
-fn assert_throttled(answer: &Answer) -> u64 {
+pub(super) fn assert_throttled(answer: &Answer) -> u64 {
     answer.assert_oauth_error(429, "temporarily_unavailable").assert_never_stored();
     answer.assert_hardened();
     answer.header("retry-after").and_then(|wait| wait.parse().ok()).unwrap_or_else(|| panic!("no Retry-After:\n{answer}"))

@@ -111,7 +111,7 @@ pub struct Config {
     pub registration: Registration,
     /// The roles of a new account whose invitation brings none.
     pub registration_roles: Vec<String>,
-    /// Whether those who guess at passwords and secrets are slowed down.
+    /// Whether those who guess at passwords, client secrets and API keys are slowed down.
     pub login_throttle: bool,
     /// How long audit events are kept.
     pub audit_retention: Duration,

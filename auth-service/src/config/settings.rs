@@ -173,7 +173,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "AUTH_REGISTRATION_ROLES", default_value = "")]
     pub(super) registration_roles: String,
 
-    /// Whether those who guess at passwords and client secrets are slowed down: on or off
+    /// Whether those who guess at passwords, client secrets and API keys are slowed down: on or off
     #[arg(long, env = "AUTH_LOGIN_THROTTLE", default_value = "on")]
     pub(super) login_throttle: String,
 

@@ -17,6 +17,7 @@ use crate::{
     audit::Origin,
     client::{Client, Clients},
     store::{Store, StoreError},
+    throttle::Throttle,
     token::{AccessToken, Issuer, PlaceError, StatusLists},
 };
 
@@ -131,6 +132,7 @@ pub(crate) struct Grants {
     pub(crate) store: Store,
     pub(crate) clients: Clients,
     pub(crate) logins: Logins,
+    pub(crate) throttle: Throttle,
     pub(crate) issuer: Issuer,
     pub(crate) sessions: Sessions,
     pub(crate) lists: StatusLists,

@@ -6,6 +6,9 @@
 //!
 //! A key that is bound to networks gives a token that is. Only who is shown the token can hold it against where the request
 //! comes from: here, it is an API that asks, on behalf of somebody whose address we do not know.
+//!
+//! Wrong secrets are counted by key and network, and only another wrong one has to wait. A key that is good costs nothing of
+//! it: the throttle is not even asked.
 
 use shared::{
     access_token::{API_KEY_TOKEN_TYPE, ApiKey, TOKEN_TYPE_ACCESS_TOKEN},
@@ -20,7 +23,8 @@ use crate::{
     audit::{ApiKeyRefusal, Event, Origin},
     client::Client,
     clock, secret,
-    store::{self, ApiKeyRow, audit_event, user},
+    store::{self, ApiKeyRow, StoreError, audit_event, user},
+    throttle::ThrottleError,
     token::{Acting, Subject},
 };
 
@@ -28,6 +32,8 @@ use crate::{
 const REFUSED: &str = "the API key is malformed, unknown, expired or revoked, or its owner cannot use it";
 /// The last use is noted no more often than this, so that a use does not cost a write of its own.
 const COARSE: i64 = 3600;
+/// What the throttle knows the secrets of API keys as.
+const GUESSES: &str = "api_key";
 
 /// The parameters of RFC 8693 §2.1.
 pub(crate) struct TokenExchange {
@@ -59,11 +65,11 @@ pub(super) async fn exchange(
     for _ in 0..2 {
         let standing = match find(grants, &grant.subject_token, now).await? {
             Ok(standing) => standing,
-            Err((refusal, key)) => return Err(refuse(grants, client, refusal, key.as_ref(), origin).await),
+            Err(refusal) => return Err(refuse(grants, client, &grant.subject_token, refusal, origin).await?),
         };
         let (access, roles) = match decide(grants, client, &standing, &grant.wish).await {
             Err(GrantError::Access(AccessError::NoRights)) => {
-                refuse(grants, client, ApiKeyRefusal::NoRights, Some(&standing.key), origin).await;
+                record(grants, client, ApiKeyRefusal::NoRights, Some(&standing.key), origin).await?;
                 return Err(AccessError::NoRights.into());
             }
             decided => decided?,
@@ -147,19 +153,45 @@ async fn decide(grants: &Grants, client: &Client, standing: &Standing, wish: &Wi
     Ok((access, rights.roles.clone()))
 }
 
+/// Refuses a key that is not good: without a word about why, or until a further guess at it is taken in.
 async fn refuse(
+    grants: &Grants,
+    client: &Client,
+    shown: &str,
+    (refusal, key): Refusal,
+    origin: &Origin,
+) -> Result<GrantError, StoreError> {
+    let (refusal, error) = match count(grants, shown, refusal, origin).await {
+        Ok(()) => (refusal, GrantError::InvalidRequest(REFUSED)),
+        Err(ThrottleError::Throttled { retry_after }) => (ApiKeyRefusal::Throttled, GrantError::Throttled { retry_after }),
+        Err(ThrottleError::Store(error)) => return Err(error),
+    };
+    record(grants, client, refusal, key.as_ref(), origin).await?;
+    Ok(error)
+}
+
+/// Counts a wrong secret, whether there is a key of that identifier or not, unless there were too many already.
+///
+/// The throttle is asked after the secret, unlike that of clients. The network is often that of an API which asks for all
+/// its callers: a lane that closed to right secrets too would be a switch by which any of them turns off another's key.
+/// Nothing is given away by that, for nobody guesses 256 bits: what is kept down is the noise and what it costs.
+async fn count(grants: &Grants, shown: &str, refusal: ApiKeyRefusal, origin: &Origin) -> Result<(), ThrottleError> {
+    let is_guess = matches!(refusal, ApiKeyRefusal::Unknown | ApiKeyRefusal::WrongSecret);
+    let Some(shown) = ApiKey::parse(shown).filter(|_| is_guess) else { return Ok(()) };
+    grants.throttle.check_secret(GUESSES, shown.id(), origin).await?;
+    Ok(grants.throttle.wrong_secret(GUESSES, shown.id(), origin).await?)
+}
+
+async fn record(
     grants: &Grants,
     client: &Client,
     refusal: ApiKeyRefusal,
     key: Option<&ApiKeyRow>,
     origin: &Origin,
-) -> GrantError {
+) -> Result<(), StoreError> {
     let event = Event::ApiKeyRefused(refusal);
     let event = key.map_or_else(|| origin.record(event, None, None), |key| api_key::record(origin, event, key));
     let event = store::AuditEvent { client_id: Some(client.id().to_owned()), ..event };
     tracing::info!(api_key.id = event.detail, reason = refusal.code(), "Refused an API key");
-    match audit_event::record(&grants.store, event).await {
-        Ok(()) => GrantError::InvalidRequest(REFUSED),
-        Err(error) => error.into(),
-    }
+    audit_event::record(&grants.store, event).await
 }

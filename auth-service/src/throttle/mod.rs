@@ -2,8 +2,9 @@
 //!
 //! Wrong passwords are counted by account and by network. An account at a client on a network where it has logged in within
 //! the last thirty days has a lane of its own, which nobody else can use up: a stranger's guesses close the account to
-//! strangers only. The state is in the database, so that it outlives restarts and is one for all replicas. Names that do not
-//! exist are counted like names that do.
+//! strangers only. Wrong secrets of clients and of API keys are counted by whose they are and from which network. The state is
+//! in the database, so that it outlives restarts and is one for all replicas. Names that do not exist are counted like names
+//! that do.
 
 mod breadth;
 mod lane;
@@ -88,13 +89,13 @@ impl Throttle {
         Self { store, key, refused: Counter::default(), failed: Family::default(), breadth: Arc::default(), is_on }
     }
 
-    /// Publishes how many guesses were turned away unchecked, how many failed, and at how many names.
+    /// Publishes how many guesses were turned away, how many failed, and at how many names.
     pub(crate) fn publish(&self, metrics: &Metrics) {
         for source in [FAMILIAR_SOURCE, STRANGE_SOURCE] {
             drop(self.failed.get_or_create(&source));
         }
         metrics.register(|registry| {
-            registry.register("guesses_throttled", "Guesses turned away unchecked", self.refused.clone());
+            registry.register("guesses_throttled", "Guesses turned away because they had to wait", self.refused.clone());
             registry.register(
                 "guesses_failed",
                 "Wrong passwords, by whether the account has logged in lately from that network",

@@ -1,6 +1,7 @@
 //! API keys: made by their owners, shown once, good in one header, and dead everywhere within seconds once they are revoked.
 
 mod end;
+mod guessing;
 mod issue_and_use;
 mod management;
 mod presentation;

@@ -26,6 +26,8 @@ pub(super) enum Outcome {
     Token { token: Arc<str>, lifetime: Duration },
     /// It is not good here.
     Refused,
+    /// The issuer does not look at it for now (RFC 6585 §4), which says nothing about other keys.
+    Throttled,
     /// The issuer does not say, which is not the key's fault.
     Unavailable,
 }
@@ -84,6 +86,7 @@ fn read(status: StatusCode, body: &[u8]) -> Option<Outcome> {
             let is_about_key = ["invalid_request", "invalid_grant", "invalid_scope", "invalid_target"].contains(&&*refusal.error);
             is_about_key.then_some(Outcome::Refused)
         }
+        StatusCode::TOO_MANY_REQUESTS => Some(Outcome::Throttled),
         _ => None,
     }
 }
@@ -97,6 +100,7 @@ mod tests {
         let means = |status: u16, body: &str| match read(StatusCode::from_u16(status).unwrap(), body.as_bytes()) {
             Some(Outcome::Token { token, lifetime }) => format!("{token} for {}", lifetime.as_secs()),
             Some(Outcome::Refused) => "refused".to_owned(),
+            Some(Outcome::Throttled) => "throttled".to_owned(),
             Some(Outcome::Unavailable) | None => "unavailable".to_owned(),
         };
         assert_eq!(means(200, r#"{"access_token":"a.b.c","token_type":"bearer","expires_in":60}"#), "a.b.c for 60");
@@ -104,13 +108,13 @@ mod tests {
         assert_eq!(means(200, "<html>"), "unavailable");
         assert_eq!(means(400, r#"{"error":"invalid_request"}"#), "refused");
         assert_eq!(means(400, r#"{"error":"invalid_target"}"#), "refused");
+        assert_eq!(means(429, r#"{"error":"temporarily_unavailable"}"#), "throttled");
         for (status, body) in [
             (400, r#"{"error":"unauthorized_client"}"#),
             (400, r#"{"error":"unsupported_grant_type"}"#),
             (400, "nonsense"),
             (401, r#"{"error":"invalid_client"}"#),
             (404, ""),
-            (429, ""),
             (503, r#"{"error":"temporarily_unavailable"}"#),
         ] {
             assert_eq!(means(status, body), "unavailable", "{status} {body}");

@@ -99,6 +99,8 @@ struct Inner {
     /// By the SHA-256 of the key. An entry outlives its token, so that a key that was good once need not queue again.
     held: Cache<Hash, Held>,
     refused: Cache<Hash, ()>,
+    /// Those that the issuer does not look at for now. It may be the key and it may be our address, so the others go on.
+    throttled: Cache<Hash, ()>,
     /// Those who come with the same key wait for one answer.
     flights: Cache<Hash, Arc<tokio::sync::Mutex<()>>>,
     asking: Semaphore,
@@ -130,6 +132,7 @@ impl ApiKeys {
             resource: resource.into(),
             held: Cache::builder().max_capacity(REMEMBERED).time_to_live(MAX_LIFETIME).build(),
             refused: Cache::builder().max_capacity(REFUSED.0).time_to_live(REFUSED.1).build(),
+            throttled: Cache::builder().max_capacity(REFUSED.0).time_to_live(RETRY_AFTER).build(),
             flights: Cache::builder().max_capacity(REFUSED.0).time_to_live(4 * PATIENCE).build(),
             asking: Semaphore::new(MAX_ASKING),
             misses: Mutex::new(Misses { full_at: Instant::now() }),
@@ -167,6 +170,9 @@ impl ApiKeys {
         {
             return Some(Ok(Exchanged { token: held.token, is_fresh: false }));
         }
+        if self.inner.throttled.contains_key(hash) {
+            return Some(Err(UNAVAILABLE));
+        }
         self.inner.refused.contains_key(hash).then_some(Err(ApiKeyError::Refused))
     }
 
@@ -190,6 +196,12 @@ impl ApiKeys {
                 self.inner.refused.insert(hash, ());
                 self.misses().note(now);
                 Err(ApiKeyError::Refused)
+            }
+            // A pause for all would let one who guesses keep everybody else's keys out.
+            Outcome::Throttled => {
+                self.inner.throttled.insert(hash, ());
+                self.misses().note(now);
+                Err(UNAVAILABLE)
             }
             Outcome::Unavailable => {
                 *self.inner.silent_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
