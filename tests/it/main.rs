@@ -27,6 +27,7 @@ mod client_credentials;
 mod clients;
 mod command_line;
 mod conformance;
+mod container_image;
 mod cors;
 mod doctor;
 mod documents;
