@@ -8,7 +8,7 @@ use std::{fs, path::Path, process::Command};
 fn cargo_is_content_with_what_the_first_stage_has() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in the repository");
     let dockerfile = fs::read_to_string(repository.join("Dockerfile")).expect("there is a Dockerfile");
-    let stage = dockerfile.split("\nFROM ").next().expect("there is a first part").replace("\\\n", " ");
+    let stage = dockerfile.split("\nFROM ").nth(1).expect("there is a stage").replace("\\\n", " ");
     let source = tempfile::tempdir().expect("a directory");
     let mut script = String::new();
     for line in stage.lines() {
