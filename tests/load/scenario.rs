@@ -17,7 +17,7 @@ use crate::{
 pub(crate) const KEYS: &str = "/.well-known/jwks.json";
 const CONCURRENCY: [usize; 3] = [1, 16, 64];
 /// How many tokens are made to be shown once each, and to be revoked once each.
-const FRESH_TOKENS: usize = 6_000;
+const FRESH_TOKENS: usize = 20_000;
 const REVOKED_TOKENS: usize = 1_500;
 /// How long after its end a token is forgiven for clocks that differ, and a little more.
 const LEEWAY: Duration = Duration::from_secs(32);
