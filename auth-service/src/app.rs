@@ -1,10 +1,11 @@
 //! Puts the parts together: connects, migrates, unseals the keys, mounts the routes, binds and runs.
 
+mod database;
+
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use aws_lc_rs::{hmac, rand};
-use base64::{Engine, prelude::BASE64_STANDARD};
+use aws_lc_rs::hmac;
 use poem::{EndpointExt, Response, endpoint::BoxEndpoint};
 use secrecy::ExposeSecret;
 use shared::{
@@ -21,10 +22,10 @@ use shared::{
         tls::Tls,
     },
 };
-use zeroize::Zeroizing;
 
+use self::database::filled_store;
 use crate::{
-    account::{Logins, PEPPER_MARK, PasswordChange, PasswordHashing, Policy, Profiles, Registration, Registrations, SessionList},
+    account::{Logins, PasswordChange, PasswordHashing, Policy, Profiles, Registrations, SessionList},
     admin::{self, Gate, Resources, Roles, SigningKeys, Users},
     api_key::ApiKeys,
     apply::{self, ApplyOptions},
@@ -36,13 +37,14 @@ use crate::{
     grant::{GrantType, Grants, Sessions},
     http::{self, Administration, Domain, Metadata, TokenRequests},
     operator::Operator,
-    seal::Sealer,
     signing_key::{KeyRing, Lifecycle, Rotator},
-    store::{Store, role, setting, user},
+    store::Store,
     throttle::Throttle,
     token::{Introspector, Issuer, Places, Revoker, StatusLists},
     upkeep::{self, Progress, Upkeep},
 };
+
+pub(crate) use self::database::sealed_key;
 
 pub(crate) const POOL_SIZE: u32 = 10;
 /// What the key behind refresh tokens is kept as, and the one behind the audit trail.
@@ -259,16 +261,6 @@ fn publish(domain: &Domain, hashing: &PasswordHashing, throttle: &Throttle, life
     throttle.publish(metrics);
 }
 
-/// The database, ours and with what every start needs in it.
-async fn filled_store(config: &Config, issuer: &str) -> anyhow::Result<Store> {
-    let store = Store::open(config.database_url.expose_secret(), POOL_SIZE).await?;
-    claim(&store, issuer).await?;
-    demand_peppers(&store, config).await?;
-    first_content::fill(&store, config.profile, issuer, &config.first_resource).await?;
-    demand_registration_roles(&store, config).await?;
-    Ok(store)
-}
-
 fn registrations(config: &Config, store: &Store, hashing: &PasswordHashing, throttle: &Throttle) -> Registrations {
     Registrations {
         store: store.clone(),
@@ -337,53 +329,6 @@ pub(crate) fn hashing(config: &Config, issuer: &str, permits: usize) -> Password
 /// What counts guesses, under a key of its own.
 pub(crate) async fn throttle(config: &Config, store: &Store) -> anyhow::Result<Throttle> {
     Ok(Throttle::new(store.clone(), sealed_key(store, &config.sealer, "throttle").await?, config.login_throttle))
-}
-
-/// A key for this purpose: made once, the same for every replica, sealed at rest.
-pub(crate) async fn sealed_key(store: &Store, sealer: &Sealer, purpose: &str) -> anyhow::Result<hmac::Key> {
-    let mut fresh = Zeroizing::new([0; 32]);
-    rand::fill(&mut *fresh).expect("the system's random source answers");
-    let kept = setting::keep(store, purpose, &BASE64_STANDARD.encode(sealer.seal(&*fresh, purpose))).await?;
-    let kept = BASE64_STANDARD.decode(kept).with_context(|| format!("the setting {purpose} is damaged"))?;
-    let key = sealer.unseal(&kept, purpose).with_context(|| format!("the key `{purpose}` cannot be unsealed"))?;
-    if !sealer.is_current(&kept) {
-        let (old, new) = (BASE64_STANDARD.encode(&kept), BASE64_STANDARD.encode(sealer.seal(&key, purpose)));
-        setting::replace(store, purpose, &old, &new).await?;
-    }
-    Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
-}
-
-/// A password that was hashed with a pepper cannot be verified without it: nobody is locked out in silence.
-async fn demand_peppers(store: &Store, config: &Config) -> anyhow::Result<()> {
-    let stranded = user::count_marked(store, PEPPER_MARK, &config.password_peppers.marks()).await?;
-    anyhow::ensure!(
-        stranded == 0,
-        "the passwords of {stranded} users were hashed with a pepper that AUTH_PASSWORD_PEPPER does not hold, so that they \
-         could not log in; put it back, behind a new one if need be"
-    );
-    Ok(())
-}
-
-async fn demand_registration_roles(store: &Store, config: &Config) -> anyhow::Result<()> {
-    match config.registration {
-        Registration::Closed => {}
-        Registration::Invite | Registration::Open => anyhow::ensure!(
-            role::all_exist(store, &config.registration_roles).await?,
-            "AUTH_REGISTRATION_ROLES names a role that does not exist; add it with `auth-service role add`"
-        ),
-    }
-    Ok(())
-}
-
-/// The issuer is part of every token that is out there, so it may not change between two starts.
-async fn claim(store: &Store, issuer: &str) -> anyhow::Result<()> {
-    let kept = setting::keep(store, "issuer", issuer).await?;
-    anyhow::ensure!(
-        kept == issuer,
-        "this database belongs to the issuer {kept}, and the settings say {issuer}; every token and client knows the old \
-         name. Set AUTH_ISSUER={kept}, or start with an empty database"
-    );
-    Ok(())
 }
 
 fn deadline(config: &Config) -> Duration {
