@@ -31,6 +31,11 @@ mod schema;
 const SQLITE_READERS: u32 = 4;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the write-ahead log grows, in pages of 4 KiB, before it is carried over into the file: a page that many commits
+/// have changed is carried over once.
+const WAL_PAGES: &str = "4000";
+/// How much of the file a connection keeps in memory: 8 MiB (a negative number is KiB), taken as they are needed.
+const CACHE: &str = "-8192";
 /// From a connection that lies ready to one that is waited for until it is too late, in seconds.
 const WAITS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0];
 /// How long a start waits between two attempts to reach the database, at first and at most, and altogether.
@@ -268,6 +273,8 @@ fn sqlite(url: &str, connections: u32) -> ConnectOptions {
                 // NORMAL may lose the last acknowledged commits at a power cut: a revocation, a rotation.
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY_TIMEOUT)
+                .pragma("wal_autocheckpoint", WAL_PAGES)
+                .pragma("cache_size", CACHE)
                 .foreign_keys(true)
         })
         .map_sqlx_sqlite_pool_opts(|options| options.after_release(|connection, _| Box::pin(is_out(connection))));

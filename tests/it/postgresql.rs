@@ -1,8 +1,11 @@
-//! How the services stand on PostgreSQL: over TLS, and never waiting for ever.
+//! How the services stand on PostgreSQL: over TLS, and never waiting for ever or for somebody else.
+
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use shared::database::Database;
 use tests::{AuthHome, PASSWORD, PostgresqlServer, write_private};
+use tokio::{task::JoinSet, time::sleep};
 
 /// A server that takes connections over TLS only, as `localhost`, and the certificate of its authority as a file beside it.
 fn over_tls(directory: &std::path::Path) -> Option<PostgresqlServer> {
@@ -64,4 +67,42 @@ async fn every_connection_gives_up_what_takes_too_long_and_commits_to_the_disk()
         let row = database.reader().query_one_raw(shown).await.expect("it answers").expect("one row");
         assert_eq!(row.try_get::<String>("", setting).expect("a text"), value, "{setting}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_somebody_holds_keeps_no_other_waiting() {
+    let Some(server) = PostgresqlServer::start() else { return };
+    let home = AuthHome::at(&server.url("postgres"));
+    let auth = home.start(|_| {}).await.expect("it starts");
+    let client = auth.client();
+    let mut refresh_tokens = Vec::new();
+    for username in ["ada", "grace", "mary", "joan"] {
+        auth.user(username, &["reader"]).await;
+        refresh_tokens.push(client.open_session(username, PASSWORD).await.refresh);
+    }
+    let held = refresh_tokens.remove(0);
+
+    let hold = r#"
+        DO $$ BEGIN
+            PERFORM 1 FROM session JOIN "user" ON "user".id = session.user_id WHERE canonical = 'ada' FOR UPDATE;
+            PERFORM pg_sleep(1.5);
+        END $$
+    "#;
+    let holding = tokio::spawn(async move { home.database().run(hold, []).await });
+    sleep(Duration::from_millis(500)).await;
+    let waiting = tokio::spawn(client.refresh_request(&held).send());
+    for _ in 0..3 {
+        let mut others = JoinSet::new();
+        for refresh_token in &refresh_tokens {
+            others.spawn(client.refresh_request(refresh_token).send());
+        }
+        for answer in others.join_all().await {
+            assert_eq!(answer.status(), 200, "{answer}");
+        }
+    }
+    assert!(!holding.is_finished() && !waiting.is_finished(), "the others were done while it was held");
+
+    let answer = waiting.await.expect("it does not panic");
+    assert_eq!(answer.status(), 200, "{answer}");
+    holding.await.expect("it does not panic");
 }

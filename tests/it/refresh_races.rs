@@ -5,7 +5,7 @@
 use std::{collections::HashSet, env, time::Duration};
 
 use auth_service::ClientKind;
-use tests::{Answer, OAuthClient, PASSWORD, Stack, Tokens};
+use tests::{Answer, OAuthClient, PASSWORD, Stack, Tokens, jwt::Token};
 use tokio::{task::JoinSet, time::sleep};
 
 /// How often a race is run: `RACE_ROUNDS`, or as often as is good for every run.
@@ -32,6 +32,11 @@ async fn living_links(stack: &Stack) -> usize {
           AND "user".generation = session.generation AND "user".state = 'active' AND client.state = 'active'
     "#;
     stack.auth_home().database().rows(living).await.len()
+}
+
+/// Whose tokens these are.
+fn subject(tokens: &Tokens) -> serde_json::Value {
+    Token::read(&tokens.access).claims["sub"].clone()
 }
 
 /// Uses one refresh token this many times at once.
@@ -127,6 +132,45 @@ async fn a_rr_02_a_token_and_its_successor_used_at_once_never_leave_two_living_l
         // Whoever comes too late with the first was told from a thief by nothing, so that the family may have ended.
         client.revoke(&second.refresh).await.assert_status(200);
         assert_eq!(living_links(&stack).await, 0, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_rr_02_many_families_at_once_keep_to_themselves() {
+    let stack = stack_with_ada().await;
+    stack.user("grace", &["reader"]).await;
+    let client = stack.client();
+    let mut families = Vec::new();
+    for username in ["ada", "grace"].repeat(12) {
+        let tokens = client.open_session(username, PASSWORD).await;
+        families.push((subject(&tokens), tokens.refresh));
+    }
+    // One of them has ended, and its token comes along with the others.
+    let (_, ended) = families.pop().expect("there are some");
+    client.revoke(&ended).await;
+
+    for round in 0..rounds(5) {
+        let mut crowd = JoinSet::new();
+        for (place, (_, refresh_token)) in families.iter().enumerate() {
+            // Some say it twice.
+            for _ in 0..1 + place % 2 {
+                let refreshing = client.refresh_request(refresh_token).send();
+                crowd.spawn(async move { (place, refreshing.await) });
+            }
+        }
+        let late = client.refresh(&ended).await;
+        late.assert_oauth_error(400, "invalid_grant");
+        let mut successors = vec![HashSet::new(); families.len()];
+        for (place, answer) in crowd.join_all().await {
+            let tokens = Tokens::of(&answer);
+            assert_eq!(subject(&tokens), families[place].0, "round {round}: everybody is who they were");
+            successors[place].insert(tokens.refresh);
+        }
+        for (family, successors) in families.iter_mut().zip(successors) {
+            assert_eq!(successors.len(), 1, "round {round}: each family has one successor");
+            family.1 = successors.into_iter().next().expect("there is one");
+        }
+        assert_eq!(living_links(&stack).await, families.len(), "round {round}");
     }
 }
 

@@ -45,13 +45,13 @@ pub(super) async fn exchange(
         let standing = find(grants, client, &grant.token, now, origin).await?;
         let (access, roles) = match decide(grants, client, &standing, &grant.wish).await {
             Err(GrantError::InvalidGrant(_)) => {
-                return Err(refuse(grants, client, RefreshRefusal::NoRights, Some(standing.user.id), origin).await);
+                return Err(refuse(grants, client, RefreshRefusal::NoRights, Some(standing.user_id), origin).await);
             }
             decided => decided?,
         };
-        let successor_token = successor_of(&grants.sessions.derivation_key, &grant.token, &standing.link);
-        let subject = Subject { id: standing.user.id.clone(), roles, auth_time: Some(standing.session.created_at) };
-        if standing.link.consumed_at.is_some() {
+        let successor_token = successor_of(&grants.sessions.derivation_key, &grant.token, &standing);
+        let subject = Subject { id: standing.user_id.clone(), roles, auth_time: Some(standing.logged_in_at) };
+        if standing.consumed_at.is_some() {
             let successor = repeated(grants, &standing, now, origin).await?;
             let place = Place { list_id: successor.list_id.clone(), place: successor.place };
             let access_token = grants.issuer.access_token(client, subject, access, &place, now);
@@ -62,18 +62,18 @@ pub(super) async fn exchange(
         let access_token = grants.issuer.access_token(client, subject, access, &place, now);
         let lifetimes = Lifetimes::of(client, &grants.sessions);
         let successor = Link {
-            session_id: standing.link.session_id.clone(),
-            seq: standing.link.seq + 1,
+            session_id: standing.session_id.clone(),
+            seq: standing.seq + 1,
             digest: Some(secret::digest(&successor_token)),
             issued_at: now,
-            expires_at: lifetimes.idle_until(now, standing.session.expires_at),
+            expires_at: lifetimes.idle_until(now, standing.expires_at),
             consumed_at: None,
             list_id: place.list_id,
             place: place.place,
             access_expires_at: access_token.expires_at,
         };
-        let event = origin.record(Event::TokenRefreshed, Some(&standing.user.id), Some(client.id()));
-        let exchange = Exchange { consumed: standing.link, successor, ip: origin.ip().to_owned(), event };
+        let event = origin.record(Event::TokenRefreshed, Some(&standing.user_id), Some(client.id()));
+        let exchange = Exchange { consumed: standing.seq, successor, ip: origin.ip().to_owned(), event };
         match rotation::rotate(&grants.store, exchange).await? {
             Rotation::Rotated => return Ok(TokenSet { access_token, refresh_token: Some(successor_token) }),
             Rotation::Lost => {}
@@ -88,21 +88,20 @@ async fn find(grants: &Grants, client: &Client, token: &str, now: i64, origin: &
     if !secret::is_well_formed(secret::Kind::RefreshToken, token) {
         return Err(refuse(RefreshRefusal::Malformed, None).await);
     }
-    let Some(standing) = refresh_token::standing(&grants.store, &secret::digest(token)).await? else {
+    let Some(standing) = refresh_token::standing(&grants.store, secret::digest(token)).await? else {
         return Err(refuse(RefreshRefusal::Unknown, None).await);
     };
-    let Standing { link, session, user, .. } = &standing;
-    let user_id = Some(session.user_id.clone());
-    if session.client_id != client.id() {
+    let user_id = Some(standing.user_id.clone());
+    if standing.client_id != client.id() {
         return Err(refuse(RefreshRefusal::OtherClient, user_id).await);
     }
-    if session.ended_at.is_some() {
+    if standing.ended_at.is_some() {
         return Err(refuse(RefreshRefusal::Ended, user_id).await);
     }
-    if now >= link.expires_at.min(session.expires_at) {
+    if now >= standing.idle_until.min(standing.expires_at) {
         return Err(refuse(RefreshRefusal::Expired, user_id).await);
     }
-    if user.state != user::State::Active || user.generation != session.generation {
+    if standing.user_state != user::State::Active || standing.user_generation != standing.generation {
         return Err(refuse(RefreshRefusal::UserChanged, user_id).await);
     }
     Ok(standing)
@@ -110,15 +109,15 @@ async fn find(grants: &Grants, client: &Client, token: &str, now: i64, origin: &
 
 /// What the family may still have: its first scope, within what client and roles allow today.
 async fn decide(grants: &Grants, client: &Client, standing: &Standing, wish: &Wish) -> Result<(Access, Vec<String>), GrantError> {
-    let original: Scope = standing.session.scope.parse().map_err(|_| GrantError::InvalidGrant(REFUSED))?;
-    if wish.resources.iter().any(|resource| *resource != standing.session.resource_id) {
+    let original: Scope = standing.scope.parse().map_err(|_| GrantError::InvalidGrant(REFUSED))?;
+    if wish.resources.iter().any(|resource| *resource != standing.resource_id) {
         return Err(AccessError::UnknownResource.into());
     }
     if wish.scope.as_ref().is_some_and(|scope| !original.contains_all(scope)) {
         return Err(AccessError::ScopeNotAllowed.into());
     }
     let scope = wish.scope.as_ref().unwrap_or(&original).intersection(client.scope());
-    let wish = Wish { scope: Some(scope), resources: vec![standing.session.resource_id.clone()] };
+    let wish = Wish { scope: Some(scope), resources: vec![standing.resource_id.clone()] };
     let known = grants.store.known_under(standing.mark.clone());
     let catalog = known.catalog(&grants.store).await?;
     let rights = known.rights(&grants.store, &standing.roles).await?;
@@ -130,26 +129,26 @@ async fn decide(grants: &Grants, client: &Client, standing: &Standing, wish: &Wi
 
 /// A used token again: the successor, if it looks like a lost answer; otherwise the family ends.
 async fn repeated(grants: &Grants, standing: &Standing, now: i64, origin: &Origin) -> Result<Link, GrantError> {
-    let Standing { link, session, user, .. } = standing;
+    let Standing { session_id, user_id, client_id, .. } = standing;
     let grace = clock::seconds(grants.sessions.grace);
-    let age = now - link.consumed_at.unwrap_or(now);
-    if let Some(successor) = refresh_token::successor_of(&grants.store, link).await?
+    let age = now - standing.consumed_at.unwrap_or(now);
+    if let Some(successor) = refresh_token::successor_of(&grants.store, session_id, standing.seq).await?
         && successor.consumed_at.is_none()
         && age < grace
     {
         return Ok(successor);
     }
-    tracing::warn!(session.id = %session.id, user.id = %user.id, client.id = %session.client_id, "A used refresh token came again; the family ends");
-    let event = origin.record(Event::SessionEnded(Ended::Reused), Some(&user.id), Some(&session.client_id));
-    session::end(&grants.store, Which::One(&session.id), Ended::Reused, now, event).await?;
+    tracing::warn!(session.id = %session_id, user.id = %user_id, client.id = %client_id, "A used refresh token came again; the family ends");
+    let event = origin.record(Event::SessionEnded(Ended::Reused), Some(user_id), Some(client_id));
+    session::end(&grants.store, Which::One(session_id), Ended::Reused, now, event).await?;
     grants.lists.changed().await;
     Err(GrantError::InvalidGrant(REFUSED))
 }
 
 /// The successor is made of the token itself and a key of ours: only its digest is kept, and a lost answer can still be
 /// given again.
-fn successor_of(key: &hmac::Key, token: &str, link: &Link) -> Zeroizing<String> {
-    let message = Zeroizing::new(format!("{token}.{}.{}", link.session_id, link.seq));
+fn successor_of(key: &hmac::Key, token: &str, standing: &Standing) -> Zeroizing<String> {
+    let message = Zeroizing::new(format!("{token}.{}.{}", standing.session_id, standing.seq));
     let tag = hmac::sign(key, message.as_bytes());
     let mut bytes = Zeroizing::new([0; 32]);
     bytes.copy_from_slice(tag.as_ref());

@@ -8,6 +8,7 @@ pub(crate) mod client;
 pub(crate) mod desired_state;
 pub(crate) mod embedded;
 mod followed;
+mod grouped;
 pub(crate) mod invitation;
 mod known;
 pub(crate) mod login_attempt;
@@ -42,7 +43,7 @@ pub(crate) use self::{
     signing_key::Model as SigningKeyRow,
     user::{Model as User, Stored},
 };
-use self::{followed::Followed, known::Known, login_attempt::Untouched};
+use self::{followed::Followed, grouped::Queue, known::Known, login_attempt::Untouched};
 
 /// A stretch of a list.
 #[derive(Clone, Debug)]
@@ -63,7 +64,8 @@ pub(crate) struct Store {
     database: Database,
     known: Arc<Followed<Known>>,
     untouched: Arc<Followed<Untouched>>,
-    rotations: Arc<rotation::Queue>,
+    rotations: Arc<Queue<rotation::Exchange>>,
+    standings: Arc<Queue<refresh_token::Shown>>,
 }
 
 impl Store {
@@ -75,7 +77,7 @@ impl Store {
     fn on(database: Database) -> Self {
         let known = Arc::new(Followed::new(known::MARK));
         let untouched = Arc::new(Followed::new(login_attempt::MARK));
-        Self { database, known, untouched, rotations: Arc::default() }
+        Self { database, known, untouched, rotations: Arc::default(), standings: Arc::default() }
     }
 
     /// Clients, resources and roles as they were a moment ago at the most: for what can be taken back later, as a token can.

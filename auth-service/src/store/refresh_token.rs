@@ -1,13 +1,18 @@
 //! `refresh_token`: the links of a family.
 
+use std::collections::HashMap;
+
 use sea_orm::{
-    ConnectionTrait, ExprTrait, FromQueryResult, IdenStatic, IntoActiveModel, Iterable, QuerySelect,
+    ConnectionTrait, DbBackend, ExprTrait, IntoActiveModel, QuerySelect,
     entity::prelude::*,
-    sea_query::{Order, Query, SelectStatement},
+    sea_query::{Func, Query, SelectStatement},
 };
+use serde::Deserialize;
 
 use super::{
-    Store, StoreError, User, known, session, setting,
+    Store, StoreError,
+    grouped::{self, Grouped, Queue},
+    known, session, setting,
     status_list::Place,
     user::{self, user_role},
 };
@@ -43,72 +48,129 @@ pub(crate) async fn by_digest(store: &Store, digest: &str) -> Result<Option<(Mod
     Ok(session.map(|session| (link, session)))
 }
 
-/// What a refresh token stands for, all of one moment.
-#[derive(Clone, Debug)]
+/// What a refresh token stands for, all of one moment. The order is that of [`standings`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Standing {
-    pub(crate) link: Model,
-    pub(crate) session: session::Model,
-    pub(crate) user: User,
+    pub(crate) session_id: String,
+    /// The number of the link in the family.
+    pub(crate) seq: i32,
+    pub(crate) consumed_at: Option<i64>,
+    /// When the link ends unused.
+    pub(crate) idle_until: i64,
+    pub(crate) user_id: String,
+    pub(crate) client_id: String,
+    pub(crate) resource_id: String,
+    pub(crate) scope: String,
+    pub(crate) logged_in_at: i64,
+    /// When the session ends.
+    pub(crate) expires_at: i64,
+    pub(crate) ended_at: Option<i64>,
+    /// The user's generation at the login.
+    pub(crate) generation: i64,
+    pub(crate) user_generation: i64,
+    pub(crate) user_state: user::State,
     /// The names of the roles the user holds, sorted.
+    #[serde(skip)]
     pub(crate) roles: Vec<String>,
     /// Under which the rest is known ([`Store::known_under`]).
+    #[serde(skip)]
     pub(crate) mark: Option<String>,
 }
 
-/// What the refresh token of that digest stands for: one statement, whose rows differ in the role.
+/// What the refresh token of that digest stands for.
 #[tracing::instrument(target = "trace", name = "db refresh_token.standing", skip_all, fields(otel.kind = "client"))]
-pub(crate) async fn standing(store: &Store, digest: &str) -> Result<Option<Standing>, StoreError> {
-    const ROLE: &str = "role";
-    const MARK: &str = "mark";
+pub(crate) async fn standing(store: &Store, digest: String) -> Result<Option<Standing>, StoreError> {
+    grouped::ask(store, Shown { digest }).await
+}
+
+/// A token that was shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    digest: String,
+}
+
+impl Grouped for Shown {
+    type Answer = Option<Standing>;
+
+    fn queue(store: &Store) -> &Queue<Self> {
+        &store.standings
+    }
+
+    async fn together(store: &Store, group: &[Self]) -> Result<Vec<Option<Option<Standing>>>, StoreError> {
+        let standings = standings(store, group).await?;
+        // Two may have shown the same.
+        Ok(group.iter().map(|shown| Some(standings.get(&shown.digest).cloned())).collect())
+    }
+
+    async fn alone(store: &Store, shown: Self) -> Result<Option<Standing>, StoreError> {
+        Ok(standings(store, &[shown]).await?.into_values().next())
+    }
+}
+
+/// What each of these stands for, by digest.
+///
+/// The answer is one row of JSON: of an embedded database, each row may cost a switch of threads and back.
+async fn standings(store: &Store, shown: &[Shown]) -> Result<HashMap<String, Standing>, StoreError> {
     let reader = store.database.reader();
+    let (array, all) = match reader.get_database_backend() {
+        DbBackend::Postgres => ("json_build_array", "json_agg"),
+        _ => ("json_array", "json_group_array"),
+    };
+    let of_session = |column| Expr::col((session::Entity, column));
+    let of_user = |column| Expr::col((user::Entity, column));
+    let standing = Func::cust(array).args([
+        Expr::col((Entity, Column::SessionId)),
+        Expr::col((Entity, Column::Seq)),
+        Expr::col((Entity, Column::ConsumedAt)),
+        Expr::col((Entity, Column::ExpiresAt)),
+        of_session(session::Column::UserId),
+        of_session(session::Column::ClientId),
+        of_session(session::Column::ResourceId),
+        of_session(session::Column::Scope),
+        of_session(session::Column::CreatedAt),
+        of_session(session::Column::ExpiresAt),
+        of_session(session::Column::EndedAt),
+        of_session(session::Column::Generation),
+        of_user(user::Column::Generation),
+        of_user(user::Column::State),
+    ]);
+    let role = Expr::col((user_role::Entity, user_role::Column::Role));
+    let of_role = Func::cust(array).args([Expr::col((Entity, Column::Digest)), role, standing.into()]);
     let mark = Query::select()
         .column(setting::Column::Value)
         .from(setting::Entity)
         .and_where(setting::Column::Name.eq(known::MARK))
         .to_owned();
-    let mut query = Query::select();
-    select_as::<Entity>(&mut query, LINK);
-    select_as::<session::Entity>(&mut query, SESSION);
-    select_as::<user::Entity>(&mut query, USER);
-    query
-        .expr_as(Expr::col((user_role::Entity, user_role::Column::Role)), ROLE)
-        .expr_as(Expr::SubQuery(None, Box::new(mark.into())), MARK)
+    let query = Query::select()
+        .expr(Func::cust(all).arg(of_role).cast_as("text"))
+        .expr(Expr::SubQuery(None, Box::new(mark.into())))
         .from(Entity)
-        .inner_join(session::Entity, Expr::col((session::Entity, session::Column::Id)).equals((Entity, Column::SessionId)))
-        .inner_join(user::Entity, Expr::col((user::Entity, user::Column::Id)).equals((session::Entity, session::Column::UserId)))
+        .inner_join(session::Entity, of_session(session::Column::Id).equals((Entity, Column::SessionId)))
+        .inner_join(user::Entity, of_user(user::Column::Id).equals((session::Entity, session::Column::UserId)))
         .left_join(
             user_role::Entity,
             Expr::col((user_role::Entity, user_role::Column::UserId)).equals((user::Entity, user::Column::Id)),
         )
-        .and_where(Column::Digest.eq(digest))
-        .order_by((user_role::Entity, user_role::Column::Role), Order::Asc);
-    let rows = reader.query_all(&query).await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    let roles: Vec<Option<String>> = rows.iter().map(|row| row.try_get("", ROLE)).collect::<Result<_, _>>()?;
-    Ok(Some(Standing {
-        link: Model::from_query_result(first, LINK)?,
-        session: session::Model::from_query_result(first, SESSION)?,
-        user: User::from_query_result(first, USER)?,
-        roles: roles.into_iter().flatten().collect(),
-        mark: first.try_get("", MARK)?,
-    }))
-}
-
-/// What the columns of each table are called in the answer of [`standing`].
-const LINK: &str = "link_";
-const SESSION: &str = "session_";
-const USER: &str = "user_";
-
-fn select_as<E: EntityTrait>(query: &mut SelectStatement, prefix: &str) {
-    for column in E::Column::iter() {
-        query.expr_as(Expr::col((E::default(), column)), format!("{prefix}{}", column.as_str()));
+        .and_where(Column::Digest.is_in(shown.iter().map(|shown| &*shown.digest)))
+        .to_owned();
+    let mut standings: HashMap<String, Standing> = HashMap::with_capacity(shown.len());
+    let Some(row) = reader.query_one(&query).await? else { return Ok(standings) };
+    let Some(found) = row.try_get_by_index::<Option<String>>(0)? else { return Ok(standings) };
+    let mark: Option<String> = row.try_get_by_index(1)?;
+    let found: Vec<(String, Option<String>, Standing)> =
+        serde_json::from_str(&found).map_err(|error| DbErr::Type(error.to_string()))?;
+    for (digest, role, standing) in found {
+        let standing = standings.entry(digest).or_insert(Standing { mark: mark.clone(), ..standing });
+        standing.roles.extend(role);
     }
+    standings.values_mut().for_each(|standing| standing.roles.sort_unstable());
+    Ok(standings)
 }
 
 /// The link that came of this one.
 #[tracing::instrument(target = "trace", name = "db refresh_token.successor_of", skip_all, fields(otel.kind = "client"))]
-pub(crate) async fn successor_of(store: &Store, link: &Model) -> Result<Option<Model>, StoreError> {
-    Ok(Entity::find_by_id((link.session_id.clone(), link.seq + 1)).one(store.database.reader()).await?)
+pub(crate) async fn successor_of(store: &Store, session_id: &str, seq: i32) -> Result<Option<Model>, StoreError> {
+    Ok(Entity::find_by_id((session_id.to_owned(), seq + 1)).one(store.database.reader()).await?)
 }
 
 /// Notes that another access token was issued with a link, at the same place as the first: it may live longer.
@@ -127,18 +189,6 @@ pub(crate) async fn prolong(store: &Store, link: &Model, access_expires_at: i64)
 pub(super) async fn insert(connection: &impl ConnectionTrait, link: Model) -> Result<(), StoreError> {
     Entity::insert(link.into_active_model()).exec_without_returning(connection).await?;
     Ok(())
-}
-
-/// Marks a link as used; false if it was.
-pub(super) async fn consume(connection: &impl ConnectionTrait, link: &Model, now: i64) -> Result<bool, StoreError> {
-    let consumed = Entity::update_many()
-        .col_expr(Column::ConsumedAt, Expr::value(now))
-        .filter(Column::SessionId.eq(&link.session_id))
-        .filter(Column::Seq.eq(link.seq))
-        .filter(Column::ConsumedAt.is_null())
-        .exec(connection)
-        .await?;
-    Ok(consumed.rows_affected == 1)
 }
 
 /// Forgets links of sessions that have ended, until each has `most` at the most, so many at a time.

@@ -1,25 +1,20 @@
-//! Exchanging a link of a family for its successor.
-//!
-//! On SQLite a commit waits for the disk, and one goes on at a time. What arrives meanwhile is committed together: each
-//! exchange is decided on its own, and all that succeed are on the disk before any of them is answered. PostgreSQL groups the
-//! commits of its connections by itself.
+//! Exchanging links of families for their successors, several in one transaction ([`grouped`]): each may be lost without the
+//! others, and all that succeed are on the disk before any of them is answered.
 
-use std::{
-    mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+use std::collections::HashSet;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, ExecResult, ExprTrait, IntoActiveModel,
+    entity::prelude::*,
+    sea_query::{IntoIden, IntoValueTuple, LockBehavior, LockType, Query, TableRef},
 };
-
-use sea_orm::{DatabaseTransaction, DbBackend, ExprTrait, IntoActiveModel, entity::prelude::*, sea_query::Query};
-use tokio::sync::oneshot;
 
 use super::{
     AuditEvent, Store, StoreError, audit_event,
+    grouped::{self, Grouped, Queue},
     refresh_token::{self, Model as Link},
     session, user,
 };
-
-/// How many exchanges are committed together at the most: enough to share the disk, and bounded for those who wait.
-const MOST: usize = 32;
 
 /// What came of exchanging a refresh token for its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,28 +28,13 @@ pub(crate) enum Rotation {
 /// A link that is to be exchanged.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
-    pub(crate) consumed: Link,
+    /// The number of the link in its family.
+    pub(crate) consumed: i32,
     pub(crate) successor: Link,
     /// Where the request comes from.
     pub(crate) ip: String,
     /// The record of it.
     pub(crate) event: AuditEvent,
-}
-
-/// The exchanges that wait for the one before them.
-#[derive(Debug, Default)]
-pub(super) struct Queue(Mutex<Waiting>);
-
-#[derive(Debug, Default)]
-struct Waiting {
-    entries: Vec<Entry>,
-    is_served: bool,
-}
-
-#[derive(Debug)]
-struct Entry {
-    exchange: Exchange,
-    answer: oneshot::Sender<Result<Rotation, StoreError>>,
 }
 
 /// Consumes a link and adds its successor, in one step that succeeds for one caller only, and records it.
@@ -63,140 +43,70 @@ struct Entry {
 /// race against a refresh.
 #[tracing::instrument(target = "trace", name = "db rotation.rotate", skip_all, fields(otel.kind = "client"))]
 pub(crate) async fn rotate(store: &Store, exchange: Exchange) -> Result<Rotation, StoreError> {
-    match store.database.writer().get_database_backend() {
-        DbBackend::Sqlite => {
-            let (answer, answered) = oneshot::channel();
-            if store.rotations.enter(Entry { exchange, answer }) {
-                // A task of its own: a client that hangs up takes its own exchange away at the most, not those of others.
-                tokio::spawn(Server(store.clone()).serve());
-            }
-            answered.await.unwrap_or_else(|_| Err(DbErr::Custom("the exchange was broken off".to_owned()).into()))
-        }
-        _ => alone(store, exchange).await,
-    }
+    grouped::ask(store, exchange).await
 }
 
-impl Queue {
-    /// Takes an exchange in; true if nobody serves the queue yet.
-    fn enter(&self, entry: Entry) -> bool {
-        let mut waiting = self.waiting();
-        waiting.entries.push(entry);
-        !mem::replace(&mut waiting.is_served, true)
+impl Grouped for Exchange {
+    type Answer = Rotation;
+
+    fn queue(store: &Store) -> &Queue<Self> {
+        &store.rotations
     }
 
-    /// Those who come next; if there are none, nobody serves the queue from here on.
-    fn next(&self) -> Vec<Entry> {
-        let mut waiting = self.waiting();
-        let count = waiting.entries.len().min(MOST);
-        waiting.is_served = count > 0;
-        waiting.entries.drain(..count).collect()
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Serves the queue until it is empty.
-struct Server(Store);
-
-impl Server {
-    async fn serve(self) {
-        loop {
-            // Whoever can run now signs and comes along: it costs nothing while nobody else is there.
-            tokio::task::yield_now().await;
-            let mut entries = self.0.rotations.next();
-            if entries.is_empty() {
-                return;
-            }
-            // Who has hung up needs no successor: the token that was shown stays good.
-            entries.retain(|entry| !entry.answer.is_closed());
-            match entries.len() {
-                0 => {}
-                1 => self.each_alone(entries).await,
-                _ => self.answer(entries).await,
-            }
-        }
-    }
-
-    async fn answer(&self, entries: Vec<Entry>) {
-        let exchanges: Vec<&Exchange> = entries.iter().map(|entry| &entry.exchange).collect();
-        match together(&self.0, &exchanges).await {
-            Ok(rotations) => {
-                for (entry, rotation) in entries.into_iter().zip(rotations) {
-                    let _ = entry.answer.send(Ok(rotation));
-                }
-            }
-            // Whatever it was, it must not be everybody's.
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "Refreshes could not be committed together");
-                self.each_alone(entries).await;
-            }
-        }
-    }
-
-    async fn each_alone(&self, entries: Vec<Entry>) {
-        for Entry { exchange, answer } in entries {
-            // Waiting for those before may have taken longer than anybody waits.
-            if !answer.is_closed() {
-                let _ = answer.send(alone(&self.0, exchange).await);
-            }
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Broken off by a panic, or with the runtime: those who wait are told, and the next one begins anew.
-        if std::thread::panicking() {
-            let mut waiting = self.0.rotations.waiting();
-            waiting.is_served = false;
-            waiting.entries.clear();
-        }
-    }
-}
-
-/// Makes one exchange, in a transaction of its own.
-async fn alone(store: &Store, exchange: Exchange) -> Result<Rotation, StoreError> {
-    let transaction = store.database.begin().await?;
-    if !hold(&transaction, &exchange).await? || !consume(&transaction, &exchange).await? {
-        return Ok(Rotation::Lost);
-    }
-    refresh_token::insert(&transaction, exchange.successor).await?;
-    audit_event::insert(&transaction, exchange.event).await?;
-    transaction.commit().await?;
-    Ok(Rotation::Rotated)
-}
-
-/// Makes several exchanges in one transaction; each may be lost without the others.
-async fn together(store: &Store, exchanges: &[&Exchange]) -> Result<Vec<Rotation>, StoreError> {
-    let transaction = store.database.begin().await?;
-    let mut rotations = Vec::with_capacity(exchanges.len());
-    let (mut links, mut events) = (Vec::new(), Vec::new());
-    for exchange in exchanges {
-        if !hold(&transaction, exchange).await? {
-            rotations.push(Rotation::Lost);
-            continue;
-        }
-        if !consume(&transaction, exchange).await? {
-            // The session was changed for nothing, which cannot be while nobody else writes.
-            return Err(DbErr::Custom("a link was consumed between two statements".to_owned()).into());
-        }
-        links.push(exchange.successor.clone().into_active_model());
-        events.push(exchange.event.clone().into_active_model());
-        rotations.push(Rotation::Rotated);
-    }
-    if !links.is_empty() {
-        refresh_token::Entity::insert_many(links).exec_without_returning(&transaction).await?;
-        audit_event::Entity::insert_many(events).exec_without_returning(&transaction).await?;
+    async fn together(store: &Store, group: &[Self]) -> Result<Vec<Option<Rotation>>, StoreError> {
+        // Of two that want the same family the second finds out alone what the first has left.
+        let mut families = HashSet::new();
+        let firsts: Vec<&Self> = group.iter().filter(|exchange| families.insert(exchange.family())).collect();
+        let transaction = store.database.begin().await?;
+        let mut rotated = exchange(&transaction, &firsts, Held::Skip).await?;
         transaction.commit().await?;
+        // Those that were not made have lost, or somebody held their family.
+        let mut told = |exchange: &Self| rotated.remove(exchange.family()).then_some(Rotation::Rotated);
+        Ok(group.iter().map(|exchange| told(exchange)).collect())
     }
-    Ok(rotations)
+
+    async fn alone(store: &Store, exchange: Self) -> Result<Rotation, StoreError> {
+        let transaction = store.database.begin().await?;
+        let rotated = self::exchange(&transaction, &[&exchange], Held::Await).await?;
+        transaction.commit().await?;
+        Ok(if rotated.is_empty() { Rotation::Lost } else { Rotation::Rotated })
+    }
 }
 
-/// Takes the session's row, if it stands and the link was not used: false, and nothing is changed.
-async fn hold(transaction: &DatabaseTransaction, exchange: &Exchange) -> Result<bool, StoreError> {
-    let Exchange { consumed, successor, ip, .. } = exchange;
+impl Exchange {
+    fn family(&self) -> &str {
+        &self.successor.session_id
+    }
+}
+
+/// What to do about a family that somebody else is changing just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Await,
+    /// PostgreSQL only; in SQLite nobody else writes meanwhile.
+    Skip,
+}
+
+/// Makes those exchanges that can be made, of a family one at the most, and tells their families.
+async fn exchange(transaction: &DatabaseTransaction, exchanges: &[&Exchange], held: Held) -> Result<HashSet<String>, StoreError> {
+    let taken = take(transaction, exchanges, held).await?;
+    let exchanges: Vec<&Exchange> = exchanges.iter().copied().filter(|exchange| taken.contains(exchange.family())).collect();
+    if exchanges.is_empty() {
+        return Ok(taken);
+    }
+    if consume(transaction, &exchanges).await? != taken.len() {
+        // PostgreSQL looked at the link before whoever held the family let go of it.
+        return Err(DbErr::Custom("a link was consumed between two statements".to_owned()).into());
+    }
+    let successors = exchanges.iter().map(|exchange| exchange.successor.clone().into_active_model());
+    refresh_token::Entity::insert_many(successors).exec_without_returning(transaction).await?;
+    let events = exchanges.iter().map(|exchange| exchange.event.clone().into_active_model());
+    audit_event::Entity::insert_many(events).exec_without_returning(transaction).await?;
+    Ok(taken)
+}
+
+/// Takes the rows of the sessions that stand and whose links were not used, and tells which these are.
+async fn take(transaction: &DatabaseTransaction, exchanges: &[&Exchange], held: Held) -> Result<HashSet<String>, StoreError> {
     let holder = Query::select()
         .column(user::Column::Generation)
         .from(user::Entity)
@@ -206,22 +116,70 @@ async fn hold(transaction: &DatabaseTransaction, exchange: &Exchange) -> Result<
     let unused = Query::select()
         .expr(Expr::value(1))
         .from(refresh_token::Entity)
-        .and_where(refresh_token::Column::SessionId.eq(&consumed.session_id))
-        .and_where(refresh_token::Column::Seq.eq(consumed.seq))
+        .and_where(Expr::col(refresh_token::Column::SessionId).equals(WANTED_FAMILY))
+        .and_where(Expr::col(refresh_token::Column::Seq).equals(WANTED_SEQ))
         .and_where(refresh_token::Column::ConsumedAt.is_null())
         .to_owned();
-    let held = session::Entity::update_many()
-        .col_expr(session::Column::LastUsedAt, Expr::value(successor.issued_at))
-        .col_expr(session::Column::Ip, Expr::value(ip))
-        .filter(session::Column::Id.eq(&consumed.session_id))
-        .filter(session::Column::EndedAt.is_null())
-        .filter(Expr::col(session::Column::Generation).eq(Expr::SubQuery(None, Box::new(holder.into()))))
-        .filter(Expr::exists(unused))
-        .exec(transaction)
-        .await?;
-    Ok(held.rows_affected == 1)
+    let mut update = Query::update();
+    update
+        .table(session::Entity)
+        .value(session::Column::LastUsedAt, latest(exchanges))
+        .value(session::Column::Ip, Expr::col(WANTED_IP))
+        .from(wanted(exchanges))
+        .and_where(Expr::col((session::Entity, session::Column::Id)).equals(WANTED_FAMILY))
+        .and_where(session::Column::EndedAt.is_null())
+        .and_where(Expr::col((session::Entity, session::Column::Generation)).eq(Expr::SubQuery(None, Box::new(holder.into()))))
+        .and_where(Expr::exists(unused));
+    if held == Held::Skip && transaction.get_database_backend() == DbBackend::Postgres {
+        let free = Query::select()
+            .column(session::Column::Id)
+            .from(session::Entity)
+            .and_where(session::Column::Id.is_in(exchanges.iter().map(|exchange| exchange.family())))
+            .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked)
+            .to_owned();
+        update.and_where(Expr::col((session::Entity, session::Column::Id)).in_subquery(free));
+    }
+    let taken = affected(&transaction.execute(&update).await?);
+    if taken == exchanges.len() {
+        return Ok(exchanges.iter().map(|exchange| exchange.family().to_owned()).collect());
+    }
+    if taken == 0 {
+        return Ok(HashSet::new());
+    }
+    // Which ones is asked only now: each row that is told may cost a switch of threads. It changes nothing to do it again.
+    let taken = transaction.query_all(update.returning_col(session::Column::Id)).await?;
+    Ok(taken.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
 }
 
-async fn consume(transaction: &DatabaseTransaction, exchange: &Exchange) -> Result<bool, StoreError> {
-    refresh_token::consume(transaction, &exchange.consumed, exchange.successor.issued_at).await
+/// Marks the links as used; how many were not.
+async fn consume(transaction: &DatabaseTransaction, exchanges: &[&Exchange]) -> Result<usize, StoreError> {
+    let mut update = Query::update();
+    update
+        .table(refresh_token::Entity)
+        .value(refresh_token::Column::ConsumedAt, latest(exchanges))
+        .from(wanted(exchanges))
+        .and_where(Expr::col((refresh_token::Entity, refresh_token::Column::SessionId)).equals(WANTED_FAMILY))
+        .and_where(Expr::col((refresh_token::Entity, refresh_token::Column::Seq)).equals(WANTED_SEQ))
+        .and_where(refresh_token::Column::ConsumedAt.is_null());
+    Ok(affected(&transaction.execute(&update).await?))
 }
+
+fn affected(result: &ExecResult) -> usize {
+    usize::try_from(result.rows_affected()).unwrap_or_default()
+}
+
+/// They are made at the same moment: that of the latest of them.
+fn latest(exchanges: &[&Exchange]) -> i64 {
+    exchanges.iter().map(|exchange| exchange.successor.issued_at).max().unwrap_or_default()
+}
+
+/// What is exchanged, as a table; both databases name its columns like this.
+fn wanted(exchanges: &[&Exchange]) -> TableRef {
+    let rows = exchanges.iter().map(|exchange| (exchange.family(), exchange.consumed, &*exchange.ip).into_value_tuple());
+    TableRef::ValuesList(rows.collect(), WANTED.into_iden())
+}
+
+const WANTED: &str = "wanted";
+const WANTED_FAMILY: (&str, &str) = (WANTED, "column1");
+const WANTED_SEQ: (&str, &str) = (WANTED, "column2");
+const WANTED_IP: (&str, &str) = (WANTED, "column3");

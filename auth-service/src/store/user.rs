@@ -8,6 +8,7 @@ use sea_orm::{
     entity::prelude::*,
     sea_query::{Func, LikeExpr, Query, SelectStatement},
 };
+use serde::Deserialize;
 
 use super::{AuditEvent, Store, StoreError, audit_event, client, session};
 
@@ -46,8 +47,9 @@ impl std::fmt::Debug for PasswordHash {
 }
 
 /// Whether a person may log in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::None)")]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     #[sea_orm(string_value = "active")]
     Active,
