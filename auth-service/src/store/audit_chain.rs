@@ -3,9 +3,13 @@
 //! To number an event in the transaction of its change would let one login at a time commit. So events are recorded
 //! without a number, and sealed in the order of their arrival a moment later, a batch at a time.
 
-use sea_orm::{ExprTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{IntoIden, IntoValueTuple, OnConflict, Query, TableRef, ValueTuple},
+};
 
-use super::{AuditEvent, Store, StoreError, audit_event};
+use super::{AuditEvent, Store, StoreError, audit_event, grouped};
 
 /// The one row.
 const HEAD: i32 = 1;
@@ -74,15 +78,14 @@ pub(crate) async fn seal(
     let Some(mut head) = head else { return Err(DbErr::Custom("audit_chain has no row".to_owned()).into()) };
     let events = unsealed().order_by_asc(audit_event::Column::Id).limit(batch).all(&transaction).await?;
     let sealed = events.len() as u64;
-    for event in events {
-        head.seq += 1;
-        head.hash = link(&head.hash, head.seq, &event);
-        audit_event::Entity::update_many()
-            .col_expr(audit_event::Column::Seq, Expr::value(head.seq))
-            .col_expr(audit_event::Column::Hash, Expr::value(head.hash.clone()))
-            .filter(audit_event::Column::Id.eq(&event.id))
-            .exec(&transaction)
-            .await?;
+    for events in grouped::portions(&events) {
+        let mut links = Vec::with_capacity(events.len());
+        for event in events {
+            head.seq += 1;
+            head.hash = link(&head.hash, head.seq, event);
+            links.push((event.id.as_str(), head.seq, head.hash.as_str()).into_value_tuple());
+        }
+        write(&transaction, links).await?;
     }
     Entity::update_many()
         .col_expr(Column::Seq, Expr::value(head.seq))
@@ -92,6 +95,20 @@ pub(crate) async fn seal(
         .await?;
     transaction.commit().await?;
     Ok(sealed)
+}
+
+/// Gives events, by their identifiers, their numbers and hashes.
+async fn write(transaction: &DatabaseTransaction, links: Vec<ValueTuple>) -> Result<(), StoreError> {
+    const LINK: &str = "link";
+    let mut update = Query::update();
+    update
+        .table(audit_event::Entity)
+        .value(audit_event::Column::Seq, Expr::col((LINK, "column2")))
+        .value(audit_event::Column::Hash, Expr::col((LINK, "column3")))
+        .from(TableRef::ValuesList(links, LINK.into_iden()))
+        .and_where(Expr::col((audit_event::Entity, audit_event::Column::Id)).equals((LINK, "column1")));
+    transaction.execute(&update).await?;
+    Ok(())
 }
 
 /// Sealed events behind this number, in order.

@@ -21,6 +21,20 @@ use super::{Store, StoreError};
 /// their rows, stay prepared; and bounded for the sake of those who wait.
 const SIZES: [usize; 9] = [48, 32, 24, 16, 8, 4, 3, 2, 1];
 
+/// The most of so many that go together.
+fn portion(count: usize) -> usize {
+    SIZES.into_iter().find(|size| *size <= count).unwrap_or_default()
+}
+
+/// Rows in portions of those sizes, for statements that take several.
+pub(super) fn portions<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let (these, rest) = rows.split_at(portion(rows.len()));
+        rows = rest;
+        (!these.is_empty()).then_some(these)
+    })
+}
+
 /// What can be answered for several at once.
 pub(super) trait Grouped: Debug + Send + Sync + Sized + 'static {
     type Answer: Debug + Send + 'static;
@@ -83,7 +97,7 @@ impl<G: Grouped> Queue<G> {
     fn next(&self) -> Vec<Entry<G>> {
         let mut waiting = self.waiting();
         waiting.entries.retain(|entry| !entry.answer.is_closed());
-        let count = SIZES.into_iter().find(|size| *size <= waiting.entries.len()).unwrap_or_default();
+        let count = portion(waiting.entries.len());
         waiting.is_served = count > 0;
         waiting.entries.drain(..count).collect()
     }
@@ -152,6 +166,21 @@ impl<G: Grouped> Drop for Server<G> {
             let mut waiting = G::queue(&self.store).waiting();
             waiting.is_served = false;
             waiting.entries.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portions_are_everything_in_order_and_of_few_sizes() {
+        for count in 0..200 {
+            let rows: Vec<usize> = (0..count).collect();
+            let portions: Vec<&[usize]> = portions(&rows).collect();
+            assert_eq!(portions.concat(), rows);
+            assert!(portions.iter().all(|portion| SIZES.contains(&portion.len())), "{count}");
         }
     }
 }
