@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::{AuthHome, PASSWORD};
+use tests::{AuthHome, PASSWORD, rows};
 use tokio::time::{sleep, timeout};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -46,8 +46,7 @@ async fn what_ended_long_ago_is_forgotten_and_what_lives_is_not() {
     let living = auth.client().open_session("ada", PASSWORD).await;
     auth.stop().await;
     litter(&home).await;
-    // Whoever started first has had the turn of this minute.
-    home.database().run("DELETE FROM setting WHERE name = 'turn_purge'", []).await;
+    rows::give_back_the_turn(home.database()).await;
 
     let auth = home.start(|config| config.issuer = Some(issuer)).await.expect("it starts again");
 
