@@ -65,8 +65,7 @@ async fn run(name: &str, arguments: &[&str], input: &str) -> Said {
 
 #[tokio::test]
 async fn whatever_can_be_listed_is_a_table_for_people_and_json_for_programs() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::with_ada("editor").await;
     stack.client().log_in("ada", PASSWORD).await;
     let home = stack.auth_home();
 
@@ -97,8 +96,7 @@ async fn whatever_can_be_listed_is_a_table_for_people_and_json_for_programs() {
 
 #[tokio::test]
 async fn what_is_removed_is_gone_with_all_that_it_held() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let token = app.log_in("ada", PASSWORD).await;
     let home = stack.auth_home();

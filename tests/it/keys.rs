@@ -26,12 +26,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a key is announced where a test waits for it to sign.
 const BRIEF: Duration = Duration::from_secs(1);
 
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
-
 /// The identifiers of the published keys.
 async fn listed(auth: &AuthServer) -> HashSet<String> {
     let set = auth.http().get(KEYS).send().await.assert_ok();
@@ -93,7 +87,7 @@ async fn states(auth: &AuthServer) -> Vec<&'static str> {
 /// A.JK-07, A.JK-09
 #[tokio::test]
 async fn jk_03_a_key_is_announced_before_it_signs_and_listed_after_it_stopped() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
     let before = client.log_in("ada", PASSWORD).await;
     let first = key_of(&before);
@@ -118,7 +112,7 @@ async fn jk_03_a_key_is_announced_before_it_signs_and_listed_after_it_stopped() 
 
 #[tokio::test]
 async fn a_jk_01_every_listed_key_is_public_and_known_by_its_own_name() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     stack.operator().rotate_key(true).await.expect("nobody else does");
     stack.operator().rotate_key(false).await.expect("nothing is announced yet");
     await_listed(stack.auth(), 3).await;
@@ -134,7 +128,7 @@ async fn a_jk_01_every_listed_key_is_public_and_known_by_its_own_name() {
 
 #[tokio::test]
 async fn a_jk_02_the_entity_tag_follows_the_keys() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let before = stack.auth().http().get(KEYS).send().await;
     let tag = before.header("etag").expect("an entity tag").to_owned();
     stack.auth().http().get(KEYS).header("if-none-match", &tag).send().await.assert_status(304);
@@ -153,8 +147,7 @@ async fn keys_follow_one_another_by_the_schedule() {
         config.key_announce_period = BRIEF;
         config.key_rotation_period = BRIEF * 2;
     });
-    let stack = stack.start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = stack.with_ada("editor").await;
 
     let mut seen = vec![key_of(&stack.client().log_in("ada", PASSWORD).await)];
     while seen.len() < 4 {
@@ -173,7 +166,7 @@ async fn keys_follow_one_another_by_the_schedule() {
 
 #[tokio::test]
 async fn a_jk_09_a_key_is_listed_until_its_last_token_has_ended_and_then_no_more() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let token = stack.client().scope("account").log_in("ada", PASSWORD).await;
     let account = || stack.auth().http().get("/account").bearer(&token).send();
     stack.operator().rotate_key(true).await.expect("nobody else does");
@@ -195,7 +188,7 @@ async fn a_jk_09_a_key_is_listed_until_its_last_token_has_ended_and_then_no_more
 
 #[tokio::test]
 async fn the_private_half_of_a_key_that_stopped_signing_is_destroyed() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let token = stack.client().scope("account").log_in("ada", PASSWORD).await;
     stack.operator().rotate_key(true).await.expect("nobody else does");
     await_other_key(&stack.client(), &key_of(&token)).await;
@@ -214,7 +207,7 @@ async fn the_private_half_of_a_key_that_stopped_signing_is_destroyed() {
 
 #[tokio::test]
 async fn a_jk_08_what_a_revoked_key_signed_is_worth_nothing_and_nobody_is_logged_out() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
     let account = client.clone().scope("account").log_in("ada", PASSWORD).await;
@@ -239,7 +232,7 @@ async fn a_jk_08_what_a_revoked_key_signed_is_worth_nothing_and_nobody_is_logged
 
 #[tokio::test]
 async fn a_jk_08_a_revoked_key_that_had_a_successor_hands_over_to_it() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let first = key_of(&stack.client().log_in("ada", PASSWORD).await);
     stack.operator().rotate_key(false).await.expect("nothing is announced yet");
     let announced = await_listed(stack.auth(), 2).await;
@@ -254,7 +247,7 @@ async fn a_jk_08_a_revoked_key_that_had_a_successor_hands_over_to_it() {
 
 #[tokio::test]
 async fn a_jk_08_a_key_that_was_revoked_before_it_signed_never_does() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let first = key_of(&stack.client().log_in("ada", PASSWORD).await);
     stack.operator().rotate_key(false).await.expect("nothing is announced yet");
     let announced = plan(stack.auth()).await.pop().expect("the newest").id;
@@ -287,8 +280,7 @@ async fn steady_load(client: OAuthClient, (http, path): (Http, &str), stop: Arc<
 
 #[tokio::test]
 async fn a_jk_07_twenty_rotations_under_load_refuse_no_valid_token() {
-    let stack = Stack::builder().auth(|config| config.key_announce_period = BRIEF).start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::builder().auth(|config| config.key_announce_period = BRIEF).with_ada("editor").await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut load = JoinSet::new();
     load.spawn(steady_load(stack.client(), (stack.api().clone(), "/me"), Arc::clone(&stop)));

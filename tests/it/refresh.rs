@@ -7,20 +7,13 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use tests::{Answer, PASSWORD, Stack, Tokens, jwt::Token};
 use tokio::time::sleep;
 
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
-
 /// The same, with a short grace for lost answers and status lists that are asked for often.
 async fn stack_with_grace(grace: Duration) -> Stack {
     let stack = Stack::builder().auth(move |config| {
         config.refresh_grace = grace;
         config.status_list_ttl = Duration::from_secs(1);
     });
-    let stack = stack.start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = stack.with_ada("editor").await;
     stack
 }
 
@@ -44,7 +37,7 @@ async fn ends(stack: &Stack) -> Vec<String> {
 
 #[tokio::test]
 async fn rf_01_a_refresh_gives_the_next_pair_for_the_same_person() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let first = app.open_session("ada", PASSWORD).await;
 
@@ -64,7 +57,7 @@ async fn rf_01_a_refresh_gives_the_next_pair_for_the_same_person() {
 
 #[tokio::test]
 async fn rf_01_whatever_is_wrong_with_a_token_is_answered_alike() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let (app, other) = (stack.app("app").await, stack.app("other").await);
     let unknown = format!("rt_{}", BASE64_URL_SAFE_NO_PAD.encode([7; 32]));
     let of_another = other.open_session("ada", PASSWORD).await.refresh;
@@ -87,7 +80,7 @@ async fn rf_01_whatever_is_wrong_with_a_token_is_answered_alike() {
 
 #[tokio::test]
 async fn rf_02_a_rr_07_a_scope_can_be_narrowed_and_comes_back_and_cannot_be_widened() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let first = app.clone().scope("documents:read documents:write").open_session("ada", PASSWORD).await;
 
@@ -106,7 +99,7 @@ async fn rf_02_a_rr_07_a_scope_can_be_narrowed_and_comes_back_and_cannot_be_wide
 
 #[tokio::test]
 async fn rf_02_a_session_keeps_the_scope_of_its_login_however_much_the_client_may_have() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let small = app.clone().scope("documents:read").open_session("ada", PASSWORD).await;
 
@@ -140,7 +133,7 @@ async fn rf_03_a_rr_01_a_replay_after_its_successor_was_used_ends_the_family() {
 
 #[tokio::test]
 async fn rf_04_a_rr_05_a_lost_answer_is_given_again() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
     let first = client.open_session("ada", PASSWORD).await;
     let lost = client.next_tokens(&first.refresh).await;
@@ -161,7 +154,7 @@ async fn rf_04_a_rr_05_a_lost_answer_is_given_again() {
 
 #[tokio::test]
 async fn rf_04_a_rr_05_what_is_asked_again_can_be_asked_otherwise() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let first = app.open_session("ada", PASSWORD).await;
     let lost = app.next_tokens(&first.refresh).await;
@@ -222,7 +215,7 @@ async fn rf_04_without_a_grace_every_repeat_is_a_replay() {
 /// A.TE-17
 #[tokio::test]
 async fn rf_05_a_refresh_token_is_opaque_and_holds_256_random_bits() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
 
     let mut seen = HashSet::new();
@@ -239,7 +232,7 @@ async fn rf_05_a_refresh_token_is_opaque_and_holds_256_random_bits() {
 /// A.RR-07
 #[tokio::test]
 async fn rf_06_the_resource_of_the_login_can_be_named_and_no_other() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let (resource, issuer) = (stack.resource().id(), stack.auth().issuer());
     let tokens = app.open_session("ada", PASSWORD).await;
@@ -254,7 +247,7 @@ async fn rf_06_the_resource_of_the_login_can_be_named_and_no_other() {
 
 #[tokio::test]
 async fn a_rr_06_a_token_of_another_client_is_refused_and_its_family_lives() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let (mine, thief) = (stack.app("mine").await, stack.app("thief").await);
     let first = mine.open_session("ada", PASSWORD).await;
     let second = mine.next_tokens(&first.refresh).await;
@@ -271,7 +264,7 @@ async fn a_rr_06_a_token_of_another_client_is_refused_and_its_family_lives() {
 
 #[tokio::test]
 async fn a_rr_08_a_token_of_one_kind_is_none_of_another() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
 
@@ -284,8 +277,7 @@ async fn a_rr_08_a_token_of_one_kind_is_none_of_another() {
 
 #[tokio::test]
 async fn a_rr_14_a_token_that_lies_unused_ends() {
-    let stack = Stack::builder().auth(|config| config.refresh_idle_lifetime = Duration::from_secs(1)).start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::builder().auth(|config| config.refresh_idle_lifetime = Duration::from_secs(1)).with_ada("reader").await;
     let tokens = stack.client().open_session("ada", PASSWORD).await;
 
     sleep(Duration::from_secs(2)).await;
@@ -296,8 +288,8 @@ async fn a_rr_14_a_token_that_lies_unused_ends() {
 
 #[tokio::test]
 async fn a_rr_14_a_session_ends_however_busy_it_is() {
-    let stack = Stack::builder().auth(|config| config.refresh_absolute_lifetime = Duration::from_secs(2)).start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack =
+        Stack::builder().auth(|config| config.refresh_absolute_lifetime = Duration::from_secs(2)).with_ada("reader").await;
     let mut tokens = stack.client().open_session("ada", PASSWORD).await;
 
     // Far more often than it takes, so that it ends although it was never idle.
@@ -314,7 +306,7 @@ async fn a_rr_14_a_session_ends_however_busy_it_is() {
 
 #[tokio::test]
 async fn a_rr_14_the_lifetimes_of_a_client_go_before_those_of_the_service() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let mut new = stack.new_client("brief", ClientKind::Public, &["password", "refresh_token"], "documents:read");
     new.refresh_idle_lifetime = Some(Duration::from_secs(1));
     new.access_token_lifetime = Some(Duration::from_mins(1));
@@ -329,7 +321,7 @@ async fn a_rr_14_the_lifetimes_of_a_client_go_before_those_of_the_service() {
 
 #[tokio::test]
 async fn a_rr_16_a_damaged_token_is_refused_and_ends_nothing() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
     let first = client.open_session("ada", PASSWORD).await;
     let tokens = client.next_tokens(&first.refresh).await;
@@ -361,7 +353,7 @@ async fn a_rr_16_a_damaged_token_is_refused_and_ends_nothing() {
 
 #[tokio::test]
 async fn a_client_that_may_not_refresh_gets_no_refresh_token_and_cannot_use_one() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let new = stack.new_client("no-refresh", ClientKind::Confidential, &["password"], "documents:read");
     let app = stack.auth().register(new).await;
 
@@ -374,7 +366,7 @@ async fn a_client_that_may_not_refresh_gets_no_refresh_token_and_cannot_use_one(
 
 #[tokio::test]
 async fn a_confidential_client_authenticates_to_refresh() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let tokens = app.open_session("ada", PASSWORD).await;
 
@@ -386,7 +378,7 @@ async fn a_confidential_client_authenticates_to_refresh() {
 
 #[tokio::test]
 async fn while_the_database_fails_a_refresh_is_put_off_and_never_refused() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
     let database = stack.auth_home().database();

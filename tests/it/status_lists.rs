@@ -18,12 +18,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The longest list that the tests are ready to read, decompressed.
 const LONGEST: usize = 1 << 20;
 
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
-
 /// Where a token can be revoked: its place, and the URL of the list.
 fn place_of(token: &str) -> (u64, String) {
     let reference = Token::read(token).claims["status"]["status_list"].clone();
@@ -68,7 +62,7 @@ async fn status_of(stack: &Stack, token: &str) -> Option<u8> {
 
 #[tokio::test]
 async fn every_access_token_has_a_place_of_its_own_that_tells_nothing() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
 
     let mut tokens = client.open_session("ada", PASSWORD).await;
@@ -89,7 +83,7 @@ async fn every_access_token_has_a_place_of_its_own_that_tells_nothing() {
 
 #[tokio::test]
 async fn a_list_is_signed_and_says_how_long_it_keeps() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let token = stack.client().log_in("ada", PASSWORD).await;
     let (idx, uri) = place_of(&token);
 
@@ -108,7 +102,7 @@ async fn a_list_is_signed_and_says_how_long_it_keeps() {
 
 #[tokio::test]
 async fn a_list_that_is_known_already_is_not_sent_again_until_it_changes() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let token = stack.client().log_in("ada", PASSWORD).await;
     let (_, uri) = place_of(&token);
     let path = uri.strip_prefix(stack.auth().issuer()).expect("the list is at the issuer").to_owned();
@@ -128,7 +122,7 @@ async fn a_list_that_is_known_already_is_not_sent_again_until_it_changes() {
 
 #[tokio::test]
 async fn the_metadata_leads_to_every_list_with_living_tokens() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let token = stack.client().log_in("ada", PASSWORD).await;
     let metadata = stack.auth().http().get(METADATA).send().await.assert_ok();
     let aggregation = metadata["status_list_aggregation_endpoint"].as_str().expect("the draft's member");
@@ -157,7 +151,7 @@ async fn the_metadata_leads_to_every_list_with_living_tokens() {
 
 #[tokio::test]
 async fn a_list_that_is_none_is_not_found() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
 
     for id in ["unheard-of", "..%2f..%2fetc%2fpasswd", "%00", "' OR 1=1 --", &"a".repeat(1000)] {
         let answer = stack.auth().http().get(&format!("/oauth2/status-lists/{}", id.replace(' ', "%20"))).send().await;
@@ -168,7 +162,7 @@ async fn a_list_that_is_none_is_not_found() {
 
 #[tokio::test]
 async fn only_what_was_revoked_is_marked() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let first = client.open_session("ada", PASSWORD).await;
     let second = client.next_tokens(&first.refresh).await;
@@ -187,7 +181,7 @@ async fn only_what_was_revoked_is_marked() {
 /// A.JV-28
 #[tokio::test]
 async fn after_a_revocation_the_access_token_is_refused_without_anybody_asking_about_it() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
     let other = client.open_session("ada", PASSWORD).await;
@@ -201,7 +195,7 @@ async fn after_a_revocation_the_access_token_is_refused_without_anybody_asking_a
 
 #[tokio::test]
 async fn a_token_that_was_never_seen_before_its_revocation_is_refused_at_first_sight() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
 
@@ -213,7 +207,7 @@ async fn a_token_that_was_never_seen_before_its_revocation_is_refused_at_first_s
 
 #[tokio::test]
 async fn a_ca_11_disabling_a_client_revokes_everything_it_was_issued() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let new = stack.new_client("batch", ClientKind::Confidential, &["client_credentials"], "documents:read");
     let batch = stack.auth().register(NewClient { roles: vec!["reader".to_owned()], ..new }).await;
     let app = stack.app("app").await;
@@ -242,7 +236,7 @@ async fn a_ca_11_disabling_a_client_revokes_everything_it_was_issued() {
 
 #[tokio::test]
 async fn a_list_is_dropped_when_its_last_token_has_ended() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let (_, uri) = place_of(&stack.client().log_in("ada", PASSWORD).await);
     list_at(&stack, &uri).await.assert_status(200);
 
@@ -259,7 +253,7 @@ async fn a_list_is_dropped_when_its_last_token_has_ended() {
 
 #[tokio::test]
 async fn a_jk_08_a_list_is_signed_anew_when_its_key_was_revoked() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let (_, uri) = place_of(&stack.client().log_in("ada", PASSWORD).await);
     let key_of = |answer: &Answer| jsonwebtoken::decode_header(answer.text()).expect("a JWT").kid.expect("it names its key");
     let revoked = key_of(&list_at(&stack, &uri).await);
@@ -281,7 +275,7 @@ async fn a_jk_08_a_list_is_signed_anew_when_its_key_was_revoked() {
 
 #[tokio::test]
 async fn places_are_not_handed_out_twice_after_a_restart() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let before = place_of(&stack.client().log_in("ada", PASSWORD).await);
     let issuer = stack.auth().issuer().to_owned();
     let (home, _resource_home) = stack.stop().await;

@@ -45,6 +45,11 @@ impl Stack {
         Self::builder().start().await
     }
 
+    /// Starts a development stack, with Ada, who has this role.
+    pub async fn with_ada(role: &str) -> Self {
+        Self::builder().with_ada(role).await
+    }
+
     /// Prepares a stack with other settings.
     pub fn builder() -> Builder {
         Builder { auth: Box::new(|_| {}), resource: Box::new(|_| {}), ports: (0, 0), is_embedded: false }
@@ -217,13 +222,29 @@ impl Builder {
     /// Changes settings of auth-service.
     #[must_use]
     pub fn auth(self, change: impl FnOnce(&mut auth_service::Config) + Send + 'static) -> Self {
-        Self { auth: Box::new(change), ..self }
+        let before = self.auth;
+        let auth = |config: &mut auth_service::Config| {
+            before(config);
+            change(config);
+        };
+        Self { auth: Box::new(auth), ..self }
+    }
+
+    /// Lets a status list live for a second, so that a revocation arrives within one.
+    #[must_use]
+    pub fn prompt(self) -> Self {
+        self.auth(|config| config.status_list_ttl = Duration::from_secs(1))
     }
 
     /// Changes settings of resource-service.
     #[must_use]
     pub fn resource(self, change: impl FnOnce(&mut resource_service::Config) + Send + 'static) -> Self {
-        Self { resource: Box::new(change), ..self }
+        let before = self.resource;
+        let resource = |config: &mut resource_service::Config| {
+            before(config);
+            change(config);
+        };
+        Self { resource: Box::new(resource), ..self }
     }
 
     /// Listens on these ports, if they are free, or else on others.
@@ -236,6 +257,13 @@ impl Builder {
     #[must_use]
     pub fn embedded(self) -> Self {
         Self { is_embedded: true, ..self }
+    }
+
+    /// Starts the stack, with Ada, who has this role.
+    pub async fn with_ada(self, role: &str) -> Stack {
+        let stack = self.start().await;
+        stack.user("ada", &[role]).await;
+        stack
     }
 
     /// Starts the stack.

@@ -131,8 +131,7 @@ async fn a_rl_10_an_attackers_own_login_takes_nothing_back() {
 
 #[tokio::test]
 async fn switched_off_nothing_is_counted() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
 
     for _ in 0..25 {
         stack.client().password("ada", "wrong").await.assert_oauth_error(400, "invalid_grant");
