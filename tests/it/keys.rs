@@ -12,16 +12,13 @@ use std::{
 use auth_service::{Algorithm, KeyPlan};
 use serde_json::Value;
 use shared::access_token::MAX_KEYS;
-use tests::{AuthHome, AuthServer, Http, OAuthClient, PASSWORD, Stack, jwt::Token};
+use tests::{AuthHome, AuthServer, Http, OAuthClient, PASSWORD, PATIENCE, Stack, jwt::Token};
 use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
 
 const KEYS: &str = "/.well-known/jwks.json";
-
-/// How long a change of keys may take until it is seen; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a key is announced where a test waits for it to sign.
 const BRIEF: Duration = Duration::from_secs(1);

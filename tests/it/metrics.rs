@@ -5,13 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use auth_service::ClientKind;
 use serde_json::json;
 use shared::server::rate_limit::rules;
-use tests::{Http, PASSWORD, ResourceHome, Stack, free_address};
+use tests::{Http, PASSWORD, PATIENCE, ResourceHome, Stack, free_address};
 use tokio::time::{sleep, timeout};
 
 use crate::throttle::{ELSEWHERE, assert_throttled, counting, from, guess, set};
-
-/// How long a counter may take to move; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Both services, and where their metrics are.
 struct Watched {

@@ -4,16 +4,12 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     sync::Arc,
-    time::Duration,
 };
 
 use auth_service::Sealer;
 use rsa::{RsaPrivateKey, pkcs1::EncodeRsaPrivateKey, rand_core::OsRng};
-use tests::{AuthHome, AuthProgram, PASSWORD, ResourceHome, Stack, TestDatabase};
+use tests::{AuthHome, AuthProgram, PASSWORD, PATIENCE, ResourceHome, Stack, TestDatabase};
 use tokio::time::timeout;
-
-/// How long a program may take to find out that it cannot start; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Thirty-two bytes in base64 that were never anybody's master key.
 const OTHER_MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

@@ -1,19 +1,15 @@
 //! Revocation that verifiers hear of by themselves (draft-ietf-oauth-status-list).
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use auth_service::{ClientKind, NewClient};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 use serde_json::{Value, json};
 use shared::access_token::status_list::StatusList;
-use tests::{Answer, PASSWORD, Stack, jwt::Token};
-use tokio::time::{sleep, timeout};
+use tests::{Answer, PASSWORD, Stack, jwt::Token, until, until_some};
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const MEDIA_TYPE: &str = "application/statuslist+jwt";
-
-/// It only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The longest list that the tests are ready to read, decompressed.
 const LONGEST: usize = 1 << 20;
@@ -129,18 +125,12 @@ async fn the_metadata_leads_to_every_list_with_living_tokens() {
     let path = aggregation.strip_prefix(stack.auth().issuer()).expect("it is at the issuer").to_owned();
 
     let (_, uri) = place_of(&token);
-    let named = async {
-        loop {
-            let aggregation = stack.auth().http().get(&path).send().await.assert_ok();
-            let lists = aggregation["status_lists"].as_array().expect("an array").clone();
-            if lists.contains(&json!(uri)) {
-                return lists;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-
-    let lists = timeout(PATIENCE, named).await.expect("a list that was opened is named");
+    let lists = until_some("a list that was opened is named", async || {
+        let aggregation = stack.auth().http().get(&path).send().await.assert_ok();
+        let lists = aggregation["status_lists"].as_array().expect("an array").clone();
+        lists.contains(&json!(uri)).then_some(lists)
+    });
+    let lists = lists.await;
 
     let lists: Vec<&str> = lists.iter().filter_map(Value::as_str).collect();
     for uri in lists {
@@ -243,12 +233,7 @@ async fn a_list_is_dropped_when_its_last_token_has_ended() {
     let database = stack.auth_home().database();
     database.run("UPDATE status_list SET expires_at = expires_at - 100000, closes_at = closes_at - 100000", []).await;
 
-    let dropped = async {
-        while list_at(&stack, &uri).await.status() != 404 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, dropped).await.expect("it is not offered any more");
+    until("it is not offered any more", async || list_at(&stack, &uri).await.status() == 404).await;
 }
 
 #[tokio::test]
@@ -260,16 +245,8 @@ async fn a_jk_08_a_list_is_signed_anew_when_its_key_was_revoked() {
 
     stack.operator().revoke_key(&revoked).await.expect("there is such a key");
 
-    let signed = async {
-        loop {
-            let list = list_at(&stack, &uri).await;
-            if key_of(&list) != revoked {
-                return list;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let list = timeout(PATIENCE, signed).await.expect("no verifier could believe the old one");
+    let by_another = async || Some(list_at(&stack, &uri).await).filter(|list| key_of(list) != revoked);
+    let list = until_some("it is signed by another key: no verifier could believe the old one", by_another).await;
     verified(&stack, &list).await;
 }
 

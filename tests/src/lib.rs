@@ -29,6 +29,7 @@ mod running;
 mod stack;
 mod tokens;
 mod untested;
+mod until;
 mod watch;
 pub mod wire;
 
@@ -49,6 +50,7 @@ pub use self::{
     stack::{Builder, PEOPLE, Stack},
     tokens::Tokens,
     untested::untested,
+    until::{PATIENCE, until, until_some},
 };
 
 /// The password of every user of a test, unless the test is about passwords.

@@ -1,14 +1,8 @@
 //! What is kept of guesses: by all replicas together, through a restart, without a name, and no longer than it counts.
 
-use std::time::Duration;
-
-use tests::{AuthHome, PASSWORD, rows};
-use tokio::time::{sleep, timeout};
+use tests::{AuthHome, PASSWORD, rows, until};
 
 use super::{ELSEWHERE, HOME, assert_throttled, counting_by_name, counting_stack, guess};
-
-/// How long forgetting may take; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A.RL-08.
 #[tokio::test]
@@ -84,10 +78,5 @@ async fn what_does_not_count_any_more_is_forgotten() {
 
     let _auth = home.start(counting_by_name).await.expect("it starts");
 
-    let forgotten = async {
-        while (lanes().await, guessed().await) != (1, 0) {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, forgotten).await.expect("what does not count any more is forgotten");
+    until("they are forgotten", async || (lanes().await, guessed().await) == (1, 0)).await;
 }
