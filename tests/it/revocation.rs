@@ -1,7 +1,7 @@
 //! Revocation by the client that holds a token (RFC 7009).
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use tests::{OAuthClient, PASSWORD, Stack, jwt::Token};
+use tests::{AuthHome, OAuthClient, PASSWORD, Stack, jwt::Token, until};
 
 const REVOKE: &str = "/oauth2/revoke";
 
@@ -224,4 +224,20 @@ async fn rv_08_a_browser_may_revoke_from_an_origin_that_was_registered() {
     done.assert_status(200);
     assert_eq!(done.header("access-control-allow-origin"), Some(origin), "{done}");
     assert_dead(&stack.client(), &tokens.refresh).await;
+}
+
+#[tokio::test]
+async fn two_replicas_share_what_was_revoked() {
+    let home = AuthHome::new().await;
+    let [one, other] = home.start_two().await;
+    one.user("ada", &["editor"]).await;
+    let tokens = one.client().scope("account").open_session("ada", PASSWORD).await;
+    let account = || other.http().get("/account").bearer(&tokens.access).send();
+    account().await.assert_ok();
+
+    one.client().revoke(&tokens.refresh).await.assert_status(200);
+
+    other.client().refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
+    until("the other one follows", async || account().await.status() != 200).await;
+    account().await.assert_invalid_token();
 }
