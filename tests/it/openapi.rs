@@ -2,11 +2,10 @@
 //!
 //! When an interface has changed, `UPDATE_OPENAPI=1 cargo test -p tests openapi` writes them anew.
 
-use std::{env, fs, path::Path};
+use std::{env, fs};
 
 use serde_json::Value;
-use tests::Http;
-use tests::{AuthHome, ResourceHome};
+use tests::{AuthHome, Http, ResourceHome, repository};
 
 #[tokio::test]
 async fn the_document_of_auth_service_is_the_one_in_the_repository() {
@@ -27,7 +26,7 @@ async fn the_document_of_resource_service_is_the_one_in_the_repository() {
 
 async fn assert_is_the_copy(http: &Http, service: &str) {
     let served = http.get("/openapi.json").send().await.assert_ok();
-    let copy = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(service).join("openapi.json");
+    let copy = repository().join(service).join("openapi.json");
     if env::var_os("UPDATE_OPENAPI").is_some() {
         let text = serde_json::to_string_pretty(&served).expect("JSON can be written");
         fs::write(&copy, text + "\n").expect("the copy can be written");

@@ -4,8 +4,9 @@
 //! [`ResourceHome`] is what either leaves behind between two starts. An [`OAuthClient`] is what an application would
 //! write, [`Http`] what it stands on, and an [`Answer`] what comes back, with everything in it that can be asserted.
 //! [`jwt`] signs whatever a test wants to be signed, and a [`MockIssuer`] publishes the keys for it; [`conformance`] drives
-//! anybody's API with all that a resource server has to refuse; [`attacks`] counts how much of the attack catalogue holds. A
-//! [`PostgresqlServer`] of its own, a [`TestRedis`] and a [`Relay`] are there to be broken, while [`load`] keeps a ledger.
+//! anybody's API with all that a resource server has to refuse; [`attacks`] counts how much of the attack catalogue holds, and
+//! [`page`] runs the commands of a page as its readers would. A [`PostgresqlServer`] of its own, a [`TestRedis`] and a
+//! [`Relay`] are there to be broken, while [`load`] keeps a ledger.
 
 mod answer;
 pub mod attacks;
@@ -19,10 +20,12 @@ pub mod jwt;
 pub mod load;
 mod mock_issuer;
 mod oauth_client;
+pub mod page;
 mod port;
 mod postgresql;
 mod redis;
 mod relay;
+mod repository;
 mod resource_server;
 pub mod rows;
 mod running;
@@ -46,6 +49,7 @@ pub use self::{
     postgresql::{PostgresqlServer, Stop, write_private},
     redis::TestRedis,
     relay::{Relay, Weather},
+    repository::repository,
     resource_server::{ResourceHome, ResourceServer},
     stack::{Builder, PEOPLE, Stack},
     tokens::Tokens,
