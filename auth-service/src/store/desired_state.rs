@@ -7,12 +7,12 @@ use sea_orm::{
 };
 
 use super::{
-    AuditEvent, ClientRow, Store, StoreError, User, api_key, audit_event,
+    AuditEvent, ClientRow, Store, StoreError, User, api_key, audit_event, change,
     client::{self, Secret, client_role, client_secret},
     resource::{self, resource_scope},
     role::{self, role_scope},
     session::{self, Ended, Which},
-    setting, status_list,
+    setting,
     user::{self, user_role},
 };
 
@@ -195,7 +195,7 @@ async fn make(transaction: &DatabaseTransaction, change: Change, now: i64) -> Re
         }
         Change::PutClient { row, roles, secrets } => put_client(transaction, *row, roles, secrets, now).await?,
         Change::RemoveClient(id) => {
-            end_client(transaction, &id, now).await?;
+            change::client::end_everything(transaction, &id, now).await?;
             client::Entity::delete_by_id(id).exec(transaction).await?;
         }
         Change::CreateUser { row, roles } => {
@@ -324,7 +324,7 @@ async fn put_client(
             let changed = ClientRow { generation, version, created_at: known.created_at, updated_at: now, ..row };
             client::Entity::update(changed.into_active_model().reset_all()).exec(transaction).await?;
             match state {
-                client::State::Disabled if was != state => end_client(transaction, &id, now).await?,
+                client::State::Disabled if was != state => change::client::end_everything(transaction, &id, now).await?,
                 client::State::Active | client::State::Disabled => {}
             }
         }
@@ -341,11 +341,6 @@ async fn put_client(
         }
     }
     Ok(())
-}
-
-async fn end_client(transaction: &DatabaseTransaction, id: &str, now: i64) -> Result<(), StoreError> {
-    session::end_within(transaction, Which::OfClient(id), Ended::ClientDisabled, now).await?;
-    status_list::revoke_client(transaction, id, now).await
 }
 
 async fn give(transaction: &DatabaseTransaction, id: &str, roles: BTreeSet<String>) -> Result<(), StoreError> {
