@@ -1,23 +1,10 @@
-//! Everything worth recording, recorded by the domain in the same transaction as the change it tells of.
+//! What can happen, and what the record calls it.
 
-mod applied;
-mod chain;
-mod names;
-mod search;
-
-use shared::server::context::RequestContext;
-
-use crate::{
-    clock, id,
-    store::{AuditEvent, Denial, session::Ended},
-};
-
-pub(crate) use self::{
+use super::{
     applied::Applied,
-    chain::{Chain, Verification},
-    names::NameKey,
-    search::{AuditLog, Filter, Recorded},
+    refusal::{ApiKeyRefusal, ClientRefusal, LoginRefusal, RefreshRefusal, RegistrationRefusal},
 };
+use crate::store::{Denial, session::Ended};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,65 +53,8 @@ pub(crate) enum Event {
     Applied(Applied),
 }
 
-/// Why a refresh token was refused: for the record, never for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RefreshRefusal {
-    Malformed,
-    Unknown,
-    OtherClient,
-    Ended,
-    Expired,
-    UserChanged,
-    NoRights,
-}
-
-/// Why an API key was refused: for the record, never for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ApiKeyRefusal {
-    Malformed,
-    Unknown,
-    WrongSecret,
-    Revoked,
-    Expired,
-    OwnerDisabled,
-    NoRights,
-    Throttled,
-}
-
-/// Why a login was refused: for the record, never for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LoginRefusal {
-    UnknownUser,
-    WrongPassword,
-    Disabled,
-    MustChangePassword,
-    NothingToChange,
-    NoRights,
-    Throttled,
-}
-
-/// Why somebody was not registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RegistrationRefusal {
-    NotInvited,
-    UsernameTaken,
-    Throttled,
-}
-
-/// Why a client was refused: for the record, never for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ClientRefusal {
-    Unknown,
-    Disabled,
-    WrongSecret,
-    MissingSecret,
-    UnexpectedSecret,
-    TwoClients,
-    Throttled,
-}
-
 impl Event {
-    const fn action(self) -> &'static str {
+    pub(super) const fn action(self) -> &'static str {
         match self {
             Self::LoginSucceeded | Self::LoginRefused(_) => "login",
             Self::ClientRefused(_) => "client.authenticate",
@@ -165,7 +95,7 @@ impl Event {
         }
     }
 
-    const fn reason(self) -> Option<&'static str> {
+    pub(super) const fn reason(self) -> Option<&'static str> {
         match self {
             Self::LoginRefused(refusal) => Some(refusal.code()),
             Self::ClientRefused(refusal) => Some(refusal.code()),
@@ -233,7 +163,7 @@ impl Event {
         )
     }
 
-    const fn outcome(self) -> &'static str {
+    pub(super) const fn outcome(self) -> &'static str {
         if self.is_throttled() {
             "throttled"
         } else if self.is_refusal() {
@@ -253,146 +183,5 @@ const fn ended_code(why: Ended) -> &'static str {
         Ended::UserDisabled => "user_disabled",
         Ended::ClientDisabled => "client_disabled",
         Ended::RightsChanged => "rights_changed",
-    }
-}
-
-impl Denial {
-    pub(crate) const fn code(self) -> &'static str {
-        match self {
-            Self::MissingScope => "missing_scope",
-            Self::NoLonger => "no_longer",
-            Self::OwnRights => "own_rights",
-            Self::BeyondOwn => "beyond_own",
-            Self::EqualOrHigher => "equal_or_higher",
-            Self::LastAdmin => "last_admin",
-        }
-    }
-}
-
-impl RefreshRefusal {
-    pub(crate) const fn code(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Unknown => "unknown",
-            Self::OtherClient => "other_client",
-            Self::Ended => "ended",
-            Self::Expired => "expired",
-            Self::UserChanged => "user_changed",
-            Self::NoRights => "no_rights",
-        }
-    }
-}
-
-impl ApiKeyRefusal {
-    pub(crate) const fn code(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Unknown => "unknown",
-            Self::WrongSecret => "wrong_secret",
-            Self::Revoked => "revoked",
-            Self::Expired => "expired",
-            Self::OwnerDisabled => "owner_disabled",
-            Self::NoRights => "no_rights",
-            Self::Throttled => "throttled",
-        }
-    }
-}
-
-impl LoginRefusal {
-    pub(crate) const fn code(self) -> &'static str {
-        match self {
-            Self::UnknownUser => "unknown_user",
-            Self::WrongPassword => "wrong_password",
-            Self::Disabled => "disabled",
-            Self::MustChangePassword => "must_change_password",
-            Self::NothingToChange => "nothing_to_change",
-            Self::NoRights => "no_rights",
-            Self::Throttled => "throttled",
-        }
-    }
-}
-
-impl RegistrationRefusal {
-    pub(crate) const fn code(self) -> &'static str {
-        match self {
-            Self::NotInvited => "not_invited",
-            Self::UsernameTaken => "username_taken",
-            Self::Throttled => "throttled",
-        }
-    }
-}
-
-impl ClientRefusal {
-    pub(crate) const fn code(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown_client",
-            Self::Disabled => "disabled",
-            Self::WrongSecret => "wrong_secret",
-            Self::MissingSecret => "missing_secret",
-            Self::UnexpectedSecret => "unexpected_secret",
-            Self::TwoClients => "two_clients",
-            Self::Throttled => "throttled",
-        }
-    }
-}
-
-/// Who did it, and by which request.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    actor: Option<String>,
-    ip: Option<String>,
-    request_id: Option<String>,
-    device: Option<String>,
-}
-
-impl Origin {
-    /// The operator at the command line, or the service itself.
-    pub(crate) fn local(actor: &str) -> Self {
-        Self { actor: Some(actor.to_owned()), ip: None, request_id: None, device: None }
-    }
-
-    /// A request from the network.
-    pub(crate) fn request(context: &RequestContext) -> Self {
-        Self {
-            actor: None,
-            ip: Some(context.client_ip.to_string()),
-            request_id: Some(context.request_id.to_string()),
-            device: context.user_agent.as_deref().map(ToOwned::to_owned),
-        }
-    }
-
-    /// The same request, made by this caller.
-    #[must_use]
-    pub(crate) fn by(self, actor: &str) -> Self {
-        Self { actor: Some(actor.to_owned()), ..self }
-    }
-
-    /// The address it comes from; empty if it does not come from the network.
-    pub(crate) fn ip(&self) -> &str {
-        self.ip.as_deref().unwrap_or_default()
-    }
-
-    /// What the program that asks calls itself.
-    pub(crate) fn device(&self) -> Option<&str> {
-        self.device.as_deref()
-    }
-
-    /// The record of an event: about whom, and through which client.
-    pub(crate) fn record(&self, event: Event, subject: Option<&str>, client_id: Option<&str>) -> AuditEvent {
-        AuditEvent {
-            id: id::audit_event(),
-            at: clock::now(),
-            action: event.action().to_owned(),
-            outcome: event.outcome().to_owned(),
-            reason: event.reason().map(ToOwned::to_owned),
-            actor: self.actor.clone(),
-            subject: subject.map(ToOwned::to_owned),
-            client_id: client_id.map(ToOwned::to_owned),
-            ip: self.ip.clone(),
-            request_id: self.request_id.clone(),
-            detail: None,
-            seq: None,
-            hash: None,
-        }
     }
 }
