@@ -1,32 +1,27 @@
 //! Puts the parts together: connects, migrates, unseals the keys, mounts the routes, binds and runs.
 
 mod database;
+mod edge;
+mod parts;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use anyhow::Context;
-use aws_lc_rs::hmac;
 use poem::{EndpointExt, Response, endpoint::BoxEndpoint};
 use secrecy::ExposeSecret;
 use shared::{
-    access_token::{AccessTokenVerifier, MAX_LIFETIME},
+    access_token::AccessTokenVerifier,
     guard::Refusals,
-    server::{
-        cors::{AllowedOrigins, Cors},
-        edge::Edge,
-        health::{Detail, Health},
-        listener::Listener,
-        metrics::Metrics,
-        rate_limit::RateLimits,
-        routes::Routes as RouteTable,
-        tls::Tls,
-    },
+    server::{cors::AllowedOrigins, listener::Listener, metrics::Metrics, tls::Tls},
 };
 
-use self::database::filled_store;
+use self::{
+    database::filled_store,
+    edge::{deadline, edge, health, metrics_listener},
+    parts::{administration, enabled_grants, metadata, registrations, sessions},
+};
 use crate::{
-    account::{Logins, PasswordChange, PasswordHashing, Policy, Profiles, Registrations, SessionList},
-    admin::{self, Gate, Resources, Roles, SigningKeys, Users},
+    account::{Logins, PasswordChange, PasswordHashing, Profiles, SessionList},
     api_key::ApiKeys,
     apply::{self, ApplyOptions},
     audit::{AuditLog, Chain, NameKey, Origin},
@@ -34,29 +29,25 @@ use crate::{
     clock,
     config::{Config, Profile},
     first_content::{self, FirstAdmin},
-    grant::{GrantType, Grants, Sessions},
-    http::{self, Administration, Domain, Metadata, TokenRequests},
+    grant::Grants,
+    http::{self, Domain, TokenRequests},
     operator::Operator,
-    signing_key::{KeyRing, Lifecycle, Rotator},
+    signing_key::{KeyRing, Lifecycle},
     store::Store,
     throttle::Throttle,
     token::{Introspector, Issuer, Places, Revoker, StatusLists},
     upkeep::{self, Progress, Upkeep},
 };
 
-pub(crate) use self::database::sealed_key;
+pub(crate) use self::{
+    database::sealed_key,
+    parts::{hashing, rotator, throttle},
+};
 
 pub(crate) const POOL_SIZE: u32 = 10;
 /// What the key behind refresh tokens is kept as, and the one behind the audit trail.
 const REFRESH_KEY: &str = "refresh_token_derivation";
 pub(crate) const AUDIT_KEY: &str = "audit";
-/// How long a token request may take. PostgreSQL may be frozen, or behind a network that swallows everything, and clients
-/// should hear of it while they still listen.
-const DEADLINE: Duration = Duration::from_millis(2800);
-/// The same on an embedded database, where one waits for the writer, and no network is in between.
-const EMBEDDED_DEADLINE: Duration = Duration::from_secs(9);
-/// Whom anyone may ask from a browser, without credentials.
-const PUBLIC_PATHS: [&str; 2] = ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"];
 
 /// The service, bound and ready to run.
 pub struct App {
@@ -241,15 +232,6 @@ async fn apply_file(config: &Config, store: &Store, hashing: &PasswordHashing) -
     Ok(())
 }
 
-async fn metrics_listener(config: &Config) -> anyhow::Result<Option<Listener>> {
-    let Some(address) = config.metrics_listen else { return Ok(None) };
-    Listener::bind(address).await.map(Some).with_context(|| format!("cannot listen on {address}"))
-}
-
-fn metadata(config: &Config, issuer: &str) -> Arc<Metadata> {
-    Arc::new(Metadata::new(issuer, enabled_grants(config.profile), config.signing_algorithm, config.docs))
-}
-
 /// Publishes what the parts count.
 fn publish(domain: &Domain, hashing: &PasswordHashing, throttle: &Throttle, lifecycle: Lifecycle, metrics: &Metrics) {
     domain.token_requests.publish(metrics, &domain.grants.enabled);
@@ -259,116 +241,4 @@ fn publish(domain: &Domain, hashing: &PasswordHashing, throttle: &Throttle, life
     metrics.publish_refusals(&domain.refusals);
     hashing.publish(metrics);
     throttle.publish(metrics);
-}
-
-fn registrations(config: &Config, store: &Store, hashing: &PasswordHashing, throttle: &Throttle) -> Registrations {
-    Registrations {
-        store: store.clone(),
-        hashing: hashing.clone(),
-        throttle: throttle.clone(),
-        mode: config.registration,
-        roles: config.registration_roles.clone(),
-    }
-}
-
-/// The intervals and the means of making signing keys.
-pub(crate) fn rotator(config: &Config, store: &Store) -> Rotator {
-    Rotator {
-        store: store.clone(),
-        sealer: Arc::clone(&config.sealer),
-        algorithm: config.signing_algorithm,
-        bits: config.signing_key_bits,
-        lifecycle: Lifecycle {
-            period: config.key_rotation_period,
-            announce: config.key_announce_period,
-            // Not the setting's: a client may have a longer lifetime of its own, tomorrow if not today.
-            longest_token: MAX_LIFETIME,
-        },
-    }
-}
-
-fn sessions(config: &Config, derivation_key: hmac::Key) -> Sessions {
-    Sessions {
-        idle_lifetime: config.refresh_idle_lifetime,
-        absolute_lifetime: config.refresh_absolute_lifetime,
-        grace: config.refresh_grace,
-        derivation_key,
-    }
-}
-
-/// What the endpoints for administrators stand on.
-fn administration(
-    store: &Store,
-    hashing: &PasswordHashing,
-    sessions: &SessionList,
-    rotator: &Rotator,
-    ring: &Arc<KeyRing>,
-    lists: &StatusLists,
-    issuer: &str,
-) -> Administration {
-    Administration {
-        gate: Gate { store: store.clone() },
-        users: Users::new(store.clone(), hashing.clone(), sessions.clone(), lists.clone()),
-        roles: Roles { store: store.clone(), lists: lists.clone() },
-        clients: admin::Clients { store: store.clone(), lists: lists.clone() },
-        resources: Resources { store: store.clone(), issuer: issuer.to_owned() },
-        keys: SigningKeys { rotator: rotator.clone(), ring: Arc::clone(ring), lists: lists.clone() },
-    }
-}
-
-/// How passwords are hashed, `permits` at a time, and which may be set.
-pub(crate) fn hashing(config: &Config, issuer: &str, permits: usize) -> PasswordHashing {
-    PasswordHashing::new(
-        config.hash_cost,
-        config.password_peppers.clone(),
-        Policy::new(config.password_min_length, issuer),
-        permits,
-    )
-}
-
-/// What counts guesses, under a key of its own.
-pub(crate) async fn throttle(config: &Config, store: &Store) -> anyhow::Result<Throttle> {
-    Ok(Throttle::new(store.clone(), sealed_key(store, &config.sealer, "throttle").await?, config.login_throttle))
-}
-
-fn deadline(config: &Config) -> Duration {
-    if config.database_url.expose_secret().starts_with("sqlite:") { EMBEDDED_DEADLINE } else { DEADLINE }
-}
-
-fn enabled_grants(profile: Profile) -> Vec<GrantType> {
-    let is_enabled = |grant: &GrantType| match grant {
-        GrantType::Password => profile != Profile::Strict,
-        GrantType::ClientCredentials | GrantType::RefreshToken | GrantType::TokenExchange => true,
-    };
-    GrantType::ALL.into_iter().filter(is_enabled).collect()
-}
-
-fn health(store: &Store) -> Health {
-    let store = store.clone();
-    Health::new().check("database", move || {
-        let store = store.clone();
-        async move { store.ping().await.map(|()| Detail::new()).map_err(|error| error.to_string()) }
-    })
-}
-
-async fn edge(
-    config: &Config,
-    address: SocketAddr,
-    allowed: AllowedOrigins,
-    document: &str,
-    metrics: Metrics,
-) -> anyhow::Result<Edge> {
-    let (rules, issuer) = (config.rate_limits.clone(), config.issuer_at(address));
-    let rate_limits = RateLimits::start(rules, config.redis.as_ref(), "auth-service", &issuer, &metrics).await;
-    Ok(Edge {
-        trusted_proxies: config.trusted_proxies.clone(),
-        rate_limits,
-        https_only: config.https_only,
-        cors: Cors { allowed, public_paths: PUBLIC_PATHS.to_vec() },
-        metrics,
-        routes: RouteTable::from_document(document)?,
-        hsts: config.tls.is_some() || config.issuer.as_ref().is_some_and(|issuer| issuer.starts_with("https:")),
-        error_shape: Some(http::shape_error),
-        ..Edge::default()
-    })
 }
