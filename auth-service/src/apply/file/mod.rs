@@ -1,17 +1,20 @@
 //! The file: TOML, one table array per noun. Everything that is wrong with it is said at once, with its line.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+mod problems;
+mod secrets;
 
-use secrecy::{ExposeSecret, SecretString};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
 use serde::{Deserialize, de::IntoDeserializer};
 use shared::server::settings;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+
+use self::secrets::Hidden;
+pub(super) use self::{problems::Problems, secrets::Password};
 
 /// What a file describes.
 #[derive(Debug, Default)]
@@ -82,25 +85,6 @@ pub(super) struct User {
     pub(super) known_password: Option<Password>,
 }
 
-/// A text that stays out of messages.
-#[derive(Debug, Deserialize)]
-#[serde(from = "String")]
-struct Hidden(SecretString);
-
-impl From<String> for Hidden {
-    fn from(text: String) -> Self {
-        Self(text.into())
-    }
-}
-
-/// A password as it was given.
-#[derive(Debug)]
-pub(super) enum Password {
-    Plain(SecretString),
-    /// As another system kept it.
-    Hash(SecretString),
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
@@ -127,33 +111,6 @@ impl TryFrom<String> for Lifetime {
         settings::duration(&text).map(Self)
     }
 }
-
-/// Everything that is wrong with a file.
-#[derive(Debug, Default)]
-pub(super) struct Problems(Vec<(usize, String)>);
-
-impl Problems {
-    pub(super) fn add(&mut self, line: usize, message: impl Into<String>) {
-        self.0.push((line, message.into()));
-    }
-
-    pub(super) fn finish(mut self) -> Result<(), Self> {
-        self.0.sort();
-        if self.0.is_empty() { Ok(()) } else { Err(self) }
-    }
-}
-
-impl fmt::Display for Problems {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = self.0.iter();
-        if let Some((line, message)) = lines.next() {
-            write!(out, "line {line}: {message}")?;
-        }
-        lines.try_for_each(|(line, message)| write!(out, "\n  line {line}: {message}"))
-    }
-}
-
-impl std::error::Error for Problems {}
 
 impl Desired {
     /// Reads a file's text; `directory` is where the files that it names are.
@@ -222,52 +179,6 @@ impl<'i> Reader<'_, 'i> {
             }
         }
         read
-    }
-}
-
-impl Client {
-    fn read_secrets(&mut self, directory: &Path) -> Result<Option<Vec<SecretString>>, String> {
-        let one = read_one("secret", self.secret.take(), self.secret_file.as_deref(), self.secret_env.as_deref(), directory)?;
-        match (one, self.secrets.take()) {
-            (Some(_), Some(_)) => Err("give `secret` or `secrets`, not both".to_owned()),
-            (Some(one), None) => Ok(Some(vec![one])),
-            (None, several) => Ok(several.map(|several| several.into_iter().map(|Hidden(secret)| secret).collect())),
-        }
-    }
-}
-
-impl User {
-    fn read_password(&mut self, directory: &Path) -> Result<Option<Password>, String> {
-        let (file, env) = (self.password_file.as_deref(), self.password_env.as_deref());
-        match (read_one("password", self.password.take(), file, env, directory)?, self.password_hash.take()) {
-            (Some(_), Some(_)) => Err("give `password` or `password_hash`, not both".to_owned()),
-            (Some(plain), None) => Ok(Some(Password::Plain(plain))),
-            (None, hash) => Ok(hash.map(|Hidden(hash)| Password::Hash(hash))),
-        }
-    }
-}
-
-/// A secret that may be given in one of three ways.
-fn read_one(
-    name: &str,
-    plain: Option<Hidden>,
-    file: Option<&Path>,
-    variable: Option<&str>,
-    directory: &Path,
-) -> Result<Option<SecretString>, String> {
-    match (plain, file, variable) {
-        (None, None, None) => Ok(None),
-        (Some(Hidden(plain)), None, None) => Ok(Some(plain)),
-        (None, Some(file), None) => {
-            let path = directory.join(file);
-            let text = std::fs::read_to_string(&path).map_err(|error| format!("`{name}_file` {}: {error}", path.display()))?;
-            let secret = SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned());
-            if secret.expose_secret().is_empty() { Err(format!("`{name}_file` is empty")) } else { Ok(Some(secret)) }
-        }
-        (None, None, Some(variable)) => crate::config::secret_variable(variable)
-            .map(Some)
-            .ok_or_else(|| format!("`{name}_env`: the environment variable is not set")),
-        _ => Err(format!("give one of `{name}`, `{name}_file` and `{name}_env`")),
     }
 }
 
