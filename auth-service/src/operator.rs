@@ -3,10 +3,11 @@
 mod audit;
 mod desired_state;
 mod explain;
+mod signing_keys;
 
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use secrecy::{ExposeSecret, SecretString};
 use shared::scope::Scope;
 
@@ -19,12 +20,12 @@ use crate::{
     client::{self, NewClient},
     clock,
     config::Config,
-    signing_key::{Rotator, When, state_of},
+    signing_key::Rotator,
     store::{
         ClientRow, Store,
         change::{self, Outcome, Rule},
         client::State as ClientState,
-        resource, role, signing_key,
+        resource, role,
         user::State as UserState,
     },
     throttle::Throttle,
@@ -51,27 +52,11 @@ pub struct Operator {
 }
 
 pub(crate) use self::desired_state::NotFound;
-pub use self::explain::{TokenCheck, TokenReport};
+pub use self::{
+    explain::{TokenCheck, TokenReport},
+    signing_keys::KeyPlan,
+};
 pub use crate::apply::ApplyOptions;
-
-/// A signing key, and what it does when.
-#[derive(Clone, Debug)]
-pub struct KeyPlan {
-    /// The key ID.
-    pub id: String,
-    /// How it signs.
-    pub algorithm: String,
-    /// announced, active, retiring, retired or revoked.
-    pub state: &'static str,
-    /// Since when it is listed, RFC 3339.
-    pub announced_at: String,
-    /// From when on it signs.
-    pub sign_from: String,
-    /// Until when it signs; none: until its successor does.
-    pub sign_until: Option<String>,
-    /// Until when it is listed.
-    pub verify_until: Option<String>,
-}
 
 impl Operator {
     /// The operator at the command line, beside the service or without it.
@@ -114,22 +99,19 @@ impl Operator {
 
     /// Creates a user with these roles and returns their identifier.
     pub async fn add_user(&self, username: &str, password: &str, roles: &[&str]) -> anyhow::Result<String> {
-        let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-        let new = NewUser { username, password, roles: &roles, must_change_password: false };
+        let new = NewUser { username, password, roles: &owned(roles), must_change_password: false };
         Ok(account::create(&self.store, &self.hashing, new, &self.origin).await?)
     }
 
     /// Creates a user who brings the hash of their password along: Argon2, bcrypt or PBKDF2. It is replaced at the first
     /// login.
     pub async fn import_user(&self, username: &str, password_hash: &str, roles: &[&str]) -> anyhow::Result<String> {
-        let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-        Ok(account::import(&self.store, username, password_hash, &roles, &self.origin).await?)
+        Ok(account::import(&self.store, username, password_hash, &owned(roles), &self.origin).await?)
     }
 
     /// Makes an invitation to register, which brings these roles and ends after `lifetime`: its code is shown once.
     pub async fn invite(&self, roles: &[&str], lifetime: Duration) -> anyhow::Result<SecretString> {
-        let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-        Ok(account::invite(&self.store, &roles, lifetime, &self.origin).await?)
+        Ok(account::invite(&self.store, &owned(roles), lifetime, &self.origin).await?)
     }
 
     /// Forgets the wrong passwords that strangers have tried on a user, so that nobody has to wait any more.
@@ -157,8 +139,7 @@ impl Operator {
 
     /// Gives a user exactly these roles. Tokens follow at the next login or refresh, those of API keys at once.
     pub async fn set_roles(&self, username: &str, roles: &[&str]) -> anyhow::Result<()> {
-        let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-        account::set_roles(&self.store, username, &roles, self.rule, &self.origin).await?;
+        account::set_roles(&self.store, username, &owned(roles), self.rule, &self.origin).await?;
         self.changed().await;
         Ok(())
     }
@@ -257,42 +238,6 @@ impl Operator {
         Ok(self.api_key_list().revoke(Whose::Anybody, id, &self.origin).await?)
     }
 
-    /// The signing keys and what each does when, oldest first.
-    pub async fn keys(&self) -> anyhow::Result<Vec<KeyPlan>> {
-        let now = clock::now();
-        let plan = signing_key::all(&self.store).await?.into_iter().map(|key| KeyPlan {
-            state: state_of(&key, now).name(),
-            announced_at: clock::rfc3339(key.announced_at),
-            sign_from: clock::rfc3339(key.sign_from),
-            sign_until: key.sign_until.map(clock::rfc3339),
-            verify_until: key.verify_until.map(clock::rfc3339),
-            id: key.id,
-            algorithm: key.algorithm,
-        });
-        Ok(plan.collect())
-    }
-
-    /// When the successor of the newest key will be announced, RFC 3339.
-    pub async fn next_announcement(&self) -> anyhow::Result<Option<String>> {
-        let newest = signing_key::all(&self.store).await?.pop();
-        Ok(newest.map(|key| clock::rfc3339(self.rotator.lifecycle.announce_at(key.sign_from))))
-    }
-
-    /// Announces the next signing key, or with `now` lets it sign at once.
-    pub async fn rotate_key(&self, now: bool) -> anyhow::Result<()> {
-        let when = if now { When::Now } else { When::Announced };
-        let rotated = self.rotator.rotate(when, clock::now(), &self.origin).await?;
-        ensure!(rotated, "the next key is announced already; `key list` says when it signs, --now lets it sign at once");
-        Ok(())
-    }
-
-    /// Revokes a signing key: what it signed is worthless as soon as verifiers have the new key set.
-    pub async fn revoke_key(&self, id: &str) -> anyhow::Result<()> {
-        let revoked = self.rotator.revoke(id, clock::now(), &self.origin).await.context("the key was not revoked")?;
-        ensure!(revoked, "there is no signing key `{id}`, or it was revoked before");
-        Ok(())
-    }
-
     fn api_key_list(&self) -> ApiKeys {
         ApiKeys { store: self.store.clone(), lists: self.lists.clone() }
     }
@@ -306,4 +251,8 @@ impl Operator {
             lists.changed().await;
         }
     }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
 }
