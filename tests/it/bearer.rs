@@ -1,7 +1,7 @@
 //! How an access token is presented, and how a request is refused (RFC 6750 §2, §3; RFC 9728 §5.1).
 
 use serde_json::{Value, json};
-use tests::{Answer, Call, Challenge, Http, PASSWORD, Stack, jwt::Token, wire};
+use tests::{Answer, Call, Challenge, Http, OpenApi, PASSWORD, Stack, jwt::Token, wire};
 
 /// What a challenge of resource-service always says.
 #[track_caller]
@@ -270,19 +270,9 @@ async fn every_operation_that_the_documents_call_guarded_is_guarded() {
 
 /// A request for each operation of a service's document that asks for an access token.
 async fn guarded_operations(http: &Http) -> Vec<Call> {
-    let document = http.get("/openapi.json").send().await.assert_ok();
-    let paths = document["paths"].as_object().expect("a document has paths");
-    let operations = paths.iter().flat_map(|(path, item)| {
-        item.as_object().expect("a path has operations").iter().map(move |(method, operation)| (method, path, operation))
-    });
-    let is_guarded = |operation: &Value| {
-        operation["security"].as_array().is_some_and(|schemes| schemes.iter().any(|scheme| scheme.get("OAuth2").is_some()))
-    };
-    let guarded = operations.filter(|(_, _, operation)| is_guarded(operation));
-    let without_parameters = |path: &str| {
-        path.split('/').map(|segment| if segment.starts_with('{') { "x" } else { segment }).collect::<Vec<_>>().join("/")
-    };
-    guarded.map(|(method, path, _)| http.request(&method.to_uppercase(), &without_parameters(path))).collect()
+    let operations = OpenApi::of(http).await.operations();
+    let guarded = operations.iter().filter(|operation| operation.scopes().is_some());
+    guarded.map(|operation| http.request(&operation.method, &operation.path_with("x"))).collect()
 }
 
 /// A.JV-27

@@ -2,7 +2,8 @@
 //!
 //! [`Stack`] is both services together, made of an [`AuthServer`] and a [`ResourceServer`]; an [`AuthHome`] or a
 //! [`ResourceHome`] is what either leaves behind between two starts. An [`OAuthClient`] is what an application would
-//! write, [`Http`] what it stands on, and an [`Answer`] what comes back, with everything in it that can be asserted.
+//! write, [`Http`] what it stands on, and an [`Answer`] what comes back, with everything in it that can be asserted;
+//! [`OpenApi`] lists what can be asked at all.
 //! [`jwt`] signs whatever a test wants to be signed, and a [`MockIssuer`] publishes the keys for it; [`conformance`] drives
 //! anybody's API with all that a resource server has to refuse; [`attacks`] counts how much of the attack catalogue holds, and
 //! [`page`] runs the commands of a page as its readers would. A [`PostgresqlServer`] of its own, a [`TestRedis`] and a
@@ -20,6 +21,7 @@ pub mod jwt;
 pub mod load;
 mod mock_issuer;
 mod oauth_client;
+mod openapi;
 pub mod page;
 mod port;
 mod postgresql;
@@ -45,6 +47,7 @@ pub use self::{
     http::{Call, Http},
     mock_issuer::{MockIssuer, Reply},
     oauth_client::OAuthClient,
+    openapi::{OpenApi, Operation},
     port::free_address,
     postgresql::{PostgresqlServer, Stop, write_private},
     redis::TestRedis,
