@@ -16,8 +16,9 @@ use anyhow::ensure;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    client::Connection,
-    services::{Services, get, member},
+    client::{Connection, member},
+    request::get,
+    services::Services,
 };
 
 /// How many requests a second each of the clients makes at the most.
