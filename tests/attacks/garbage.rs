@@ -9,8 +9,9 @@ use tokio::{
 
 use crate::{
     Size, Verdicts,
-    client::{self, Connection, Same},
-    scene::{Scene, get, member},
+    client::{self, Connection, Same, member},
+    request::get,
+    scene::Scene,
 };
 
 /// Over how many connections they come.
@@ -25,7 +26,7 @@ pub(crate) async fn run(size: Size, verdicts: &mut Verdicts) -> anyhow::Result<(
     let mut connection = Connection::open(&scene.address()).await?;
     let granted = connection.call(&scene.client_credentials("batch", &scene.secret)).await?;
     let token = member(granted.body, "access_token")?;
-    let show = |token: &str| get(&resource.address, "/me", &format!("authorization: Bearer {token}\r\n"));
+    let show = |token: &str| get(&resource.address, "/me", &[("authorization", &format!("Bearer {token}"))]);
     let good = Same { request: show(&token), status: 200 };
 
     let idle = client::press(&resource.address, vec![good.clone(); 2], size.time).await?.percentile(99);

@@ -3,13 +3,14 @@
 use crate::{
     Size, Verdicts,
     client::{self, Same},
-    scene::{Scene, get},
+    request::get,
+    scene::Scene,
 };
 
 pub(crate) async fn run(size: Size, verdicts: &mut Verdicts) -> anyhow::Result<()> {
     let scene = Scene::start().await?;
     let address = scene.address();
-    let keys = Same { request: get(&address, "/.well-known/jwks.json", ""), status: 200 };
+    let keys = Same { request: get(&address, "/.well-known/jwks.json", &[]), status: 200 };
 
     // Whoever asked the database for them would be told that there is no such table.
     scene.database().run("ALTER TABLE signing_key RENAME TO signing_key_away", []).await;

@@ -11,8 +11,9 @@ use tests::PASSWORD;
 
 use crate::{
     Size, Verdicts,
-    client::{self, Answer, Connection, Heed, Same, Script},
-    scene::{Scene, get, member, memory},
+    client::{self, Answer, Connection, Heed, Same, Script, member},
+    request::get,
+    scene::{Scene, memory},
 };
 
 const CROWD: usize = 500;
@@ -45,9 +46,9 @@ pub(crate) async fn run(size: Size, verdicts: &mut Verdicts) -> anyhow::Result<(
     let limit = MemoryLimit::put_on(process);
     let base = memory(process, "VmRSS")?;
 
-    let keys = Same { request: get(&address, "/.well-known/jwks.json", ""), status: 200 };
-    let bearer = format!("authorization: Bearer {token}\r\n");
-    let api = Same { request: get(&resource.address, "/me", &bearer), status: 200 };
+    let keys = Same { request: get(&address, "/.well-known/jwks.json", &[]), status: 200 };
+    let bearer = format!("Bearer {token}");
+    let api = Same { request: get(&resource.address, "/me", &[("authorization", &bearer)]), status: 200 };
     let (logins, keys, api) = tokio::join!(
         client::press(&address, vec![Login(login.clone()); CROWD], size.time),
         client::press(&address, vec![keys; 2], size.time),

@@ -1,7 +1,7 @@
 //! Presses on both services, and looks at what only shows in numbers: `tests/attacks/press` builds and starts it.
 //!
-//! `scene` starts the programs, `client` (the one of the load program) makes the requests, and there is one file for each
-//! thing that is looked at. Each prints its figures, and says of each bound whether it holds.
+//! `scene` starts the programs, `client` and `request` (those of the load program) make the requests, and there is one file
+//! for each thing that is looked at. Each prints its figures, and says of each bound whether it holds.
 
 #[path = "../load/client.rs"]
 #[allow(dead_code, reason = "the load program has more to do with it")]
@@ -9,6 +9,8 @@ mod client;
 mod garbage;
 mod keys;
 mod logins;
+#[path = "../load/request.rs"]
+mod request;
 mod sample;
 mod scene;
 mod timing;

@@ -1,26 +1,19 @@
 //! The programs that are pressed on, and the requests that they know.
 
-use std::{
-    env, fs,
-    net::{Ipv4Addr, TcpListener},
-    process::Stdio,
-    time::Duration,
-};
+use std::{env, fs, process::Stdio, time::Duration};
 
 use anyhow::{Context, ensure};
-use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::Value;
 use tempfile::TempDir;
-use tests::{AuthProcess, AuthProgram, PASSWORD};
+use tests::{AuthProcess, AuthProgram, PASSWORD, PATIENCE, free_address};
 use tokio::{
     process::{Child, Command},
     time::{sleep, timeout},
 };
-use url::form_urlencoded;
 
-use crate::client::Connection;
-
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{
+    client::Connection,
+    request::{get, post},
+};
 
 /// auth-service as a program of its own, with people and clients.
 pub(crate) struct Scene {
@@ -42,7 +35,7 @@ impl Scene {
     /// Starts it. Guesses and requests are not limited: what is asked is what it takes to answer them.
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let program = env::current_exe()?.parent().context("a program is in a directory")?.join("command-line");
-        let resource = format!("http://localhost:{}", free_port()?);
+        let resource = format!("http://localhost:{}", free_address().port());
         let program = AuthProgram::new(program).await.setting("AUTH_LOGIN_THROTTLE", "off");
         let program = program.setting("AUTH_FIRST_RESOURCE", &resource);
         let process = program.serve().await;
@@ -93,7 +86,7 @@ impl Scene {
         let ready = async {
             loop {
                 if let Ok(mut connection) = Connection::open(&address).await
-                    && connection.call(&get(&address, "/health/ready", "")).await.is_ok_and(|answer| answer.status == 200)
+                    && connection.call(&get(&address, "/health/ready", &[])).await.is_ok_and(|answer| answer.status == 200)
                 {
                     return;
                 }
@@ -107,13 +100,12 @@ impl Scene {
     /// A password grant of the public client.
     pub(crate) fn login(&self, username: &str, password: &str) -> Vec<u8> {
         let form = [("grant_type", "password"), ("username", username), ("password", password), ("client_id", "first-party")];
-        self.token_request("", &form)
+        self.token_request(None, &form)
     }
 
     /// Client credentials of a client with this secret.
     pub(crate) fn client_credentials(&self, client: &str, secret: &str) -> Vec<u8> {
-        let basic = BASE64_STANDARD.encode(format!("{client}:{secret}"));
-        self.token_request(&format!("authorization: Basic {basic}\r\n"), &[("grant_type", "client_credentials")])
+        self.token_request(Some((client, secret)), &[("grant_type", "client_credentials")])
     }
 
     /// An API key shown for a token.
@@ -123,34 +115,17 @@ impl Scene {
             ("subject_token", key),
             ("subject_token_type", "urn:x-oauth:token-type:api-key"),
         ];
-        self.token_request("", &form)
+        self.token_request(None, &form)
     }
 
     /// The request for the next tokens of a session.
     pub(crate) fn refresh(&self, token: &str) -> Vec<u8> {
-        self.token_request("", &[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "first-party")])
+        self.token_request(None, &[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "first-party")])
     }
 
-    fn token_request(&self, headers: &str, form: &[(&str, &str)]) -> Vec<u8> {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let length = body.len();
-        format!(
-            "POST /oauth2/token HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-www-form-urlencoded\r\n{headers}content-length: {length}\r\n\r\n{body}",
-            self.address()
-        )
-        .into_bytes()
+    fn token_request(&self, client: Option<(&str, &str)>, form: &[(&str, &str)]) -> Vec<u8> {
+        post(&self.address(), "/oauth2/token", client, form)
     }
-}
-
-/// A GET with these further header lines.
-pub(crate) fn get(address: &str, path: &str, headers: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{headers}\r\n").into_bytes()
-}
-
-/// A member of a JSON object that is a text.
-pub(crate) fn member(body: &[u8], name: &str) -> anyhow::Result<String> {
-    let value: Value = serde_json::from_slice(body).context("the answer is no JSON")?;
-    value[name].as_str().map(ToOwned::to_owned).with_context(|| format!("no `{name}` in {value}"))
 }
 
 /// A measure of a process's memory in MiB, as `/proc` has it: `VmRSS` now, `VmHWM` at the most.
@@ -160,8 +135,4 @@ pub(crate) fn memory(process: u32, measure: &str) -> anyhow::Result<f64> {
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     ensure!(kib > 0.0, "a process has some memory");
     Ok(kib / 1024.0)
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use crate::{
     Size, Verdicts,
-    client::Connection,
-    scene::{Scene, member},
+    client::{Connection, member},
+    scene::Scene,
 };
 
 /// How many ask at once.

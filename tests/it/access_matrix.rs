@@ -2,7 +2,7 @@
 //! documents, what each takes stands here: one that is not listed fails the test.
 
 use serde_json::{Map, Value, json};
-use tests::{ADMIN_PASSWORD, Answer, Http, PASSWORD, Stack, jwt::Token};
+use tests::{ADMIN_PASSWORD, Answer, Http, OpenApi, Operation, PASSWORD, Stack, jwt::Token};
 
 /// What an operation takes.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ struct Service<'a> {
     http: &'a Http,
     expected: &'static [(&'static str, Takes)],
     scopes: &'static [&'static str],
-    document: Value,
+    document: OpenApi,
     reader: String,
     editor: String,
     admin: String,
@@ -137,7 +137,7 @@ async fn a_um_01_every_operation_refuses_whom_it_should() {
             http,
             expected,
             scopes,
-            document: http.get("/openapi.json").send().await.assert_ok(),
+            document: OpenApi::of(http).await,
             reader: client.log_in("rob", PASSWORD).await,
             editor: client.log_in("ada", PASSWORD).await,
             admin: admins[index].clone(),
@@ -162,22 +162,19 @@ async fn admin(stack: &Stack, scopes: &[&str]) -> String {
 impl Service<'_> {
     /// Checks every operation of the document, and says how many there are.
     async fn check(&self, stack: &Stack) -> usize {
-        let mut covered = 0;
-        for (path, item) in self.document["paths"].as_object().expect("paths") {
-            for (method, operation) in item.as_object().expect("operations") {
-                let name = format!("{} {path}", method.to_uppercase());
-                let takes = self.expected.iter().find(|(expected, _)| *expected == name).map(|(_, takes)| *takes);
-                let takes = takes.unwrap_or_else(|| panic!("nothing is expected of {name}"));
-                check_documented(&name, takes, operation);
-                self.check_answers(stack, &name, takes, operation).await;
-                covered += 1;
-            }
+        let operations = self.document.operations();
+        for operation in &operations {
+            let name = operation.name();
+            let takes = self.expected.iter().find(|(expected, _)| *expected == name).map(|(_, takes)| *takes);
+            let takes = takes.unwrap_or_else(|| panic!("nothing is expected of {name}"));
+            check_documented(takes, operation);
+            self.check_answers(stack, takes, operation).await;
         }
-        covered
+        operations.len()
     }
 
-    async fn check_answers(&self, stack: &Stack, name: &str, takes: Takes, operation: &Value) {
-        let call = |token: Option<&str>| self.call(name, operation, token).send();
+    async fn check_answers(&self, stack: &Stack, takes: Takes, operation: &Operation) {
+        let call = |token: Option<&str>| self.call(operation, token).send();
         let without = call(None).await;
         match takes {
             Nothing => {
@@ -199,7 +196,7 @@ impl Service<'_> {
             Takes::Token | Scope(_) => {}
         }
         without.assert_no_credentials();
-        let by_key = self.call(name, operation, None).api_key(&self.api_key).send().await;
+        let by_key = self.call(operation, None).api_key(&self.api_key).send().await;
         if self.takes_api_keys {
             assert_allowed(&by_key, takes, KEY_SCOPE);
         } else {
@@ -208,7 +205,7 @@ impl Service<'_> {
         for worthless in [&self.expired, &self.of_the_other, &self.refresh_token] {
             call(Some(worthless)).await.assert_invalid_token();
         }
-        if name == END_OWN_SESSIONS {
+        if operation.name() == END_OWN_SESSIONS {
             stack.user("zoe", &["reader"]).await;
             let token = stack.client().scope("account").log_in("zoe", PASSWORD).await;
             assert_as_allowed(&call(Some(&token)).await, takes, &token);
@@ -225,11 +222,9 @@ impl Service<'_> {
     }
 
     /// A request that would be good but for the credentials, about things that do not exist.
-    fn call(&self, name: &str, operation: &Value, token: Option<&str>) -> tests::Call {
-        let (method, path) = name.split_once(' ').expect("a method and a path");
-        let path: Vec<_> = path.split('/').map(|segment| if segment.starts_with('{') { "unheard-of" } else { segment }).collect();
-        let call = self.http.request(method, &path.join("/"));
-        let content = operation["requestBody"]["content"].as_object();
+    fn call(&self, operation: &Operation, token: Option<&str>) -> tests::Call {
+        let call = self.http.request(&operation.method, &operation.path_with("unheard-of"));
+        let content = operation.told["requestBody"]["content"].as_object();
         let json = content.and_then(|content| content.iter().find(|(media_type, _)| media_type.starts_with("application/json")));
         let call = match json {
             Some((_, content)) => call.json(&self.plausible(&content["schema"])),
@@ -243,11 +238,9 @@ impl Service<'_> {
 
     /// A value that the schema allows, with what is required and nothing else.
     fn plausible(&self, schema: &Value) -> Value {
-        if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
-            return self.plausible(&self.document["components"]["schemas"][name]);
-        }
-        if let Some(first) = schema["allOf"].get(0).or_else(|| schema["enum"].get(0)) {
-            return if schema["enum"].is_array() { first.clone() } else { self.plausible(first) };
+        let schema = self.document.resolved(schema);
+        if let Some(first) = schema["enum"].get(0) {
+            return first.clone();
         }
         match schema["type"].as_str() {
             Some("object") => {
@@ -266,14 +259,13 @@ impl Service<'_> {
 
 /// The document says what is expected.
 #[track_caller]
-fn check_documented(name: &str, takes: Takes, operation: &Value) {
-    let documented = operation["security"].as_array().and_then(|list| list.iter().find_map(|scheme| scheme.get("OAuth2")));
+fn check_documented(takes: Takes, operation: &Operation) {
     let expected = match takes {
         Nothing | Client | Password => None,
         Takes::Token => Some(json!([])),
         Scope(scope) => Some(json!([scope])),
     };
-    assert_eq!(documented, expected.as_ref(), "{name}");
+    assert_eq!(operation.scopes(), expected.as_ref(), "{}", operation.name());
 }
 
 /// Expects a refusal that names the scope, if the token lacks it, and otherwise none.

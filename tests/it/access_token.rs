@@ -51,8 +51,7 @@ async fn jw_02_the_claims_of_rfc_9068_are_there() {
 /// A.TE-17
 #[tokio::test]
 async fn jw_02_no_two_tokens_have_one_identifier() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
 
     let (mut identifiers, mut refresh_tokens) = (HashSet::new(), HashSet::new());
     for _ in 0..200 {
@@ -88,8 +87,7 @@ async fn jw_03_a_token_that_can_administer_lives_five_minutes_at_most() {
 
 #[tokio::test]
 async fn jw_04_the_audience_follows_from_the_scope_or_is_the_clients_default() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
     let (issuer, resource) = (stack.auth().issuer(), stack.resource().id());
 
     for (scope, audience) in [(None, resource), (Some("documents:read"), resource), (Some("account"), issuer)] {

@@ -1,12 +1,10 @@
 //! Roles, as administrators manage them over HTTP.
 
-use std::time::Duration;
-
 use serde_json::json;
 use tests::{PASSWORD, Stack, Tokens, jwt::Token};
 
 async fn stack_and_token() -> (Stack, String) {
-    let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
+    let stack = Stack::builder().prompt().start().await;
     let token = stack.admin_token("admin:users").await;
     (stack, token)
 }

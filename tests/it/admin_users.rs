@@ -13,7 +13,7 @@ use tokio::{
 const SCOPE: &str = "admin:users";
 
 async fn stack_and_token() -> (Stack, String) {
-    let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
+    let stack = Stack::builder().prompt().start().await;
     let token = stack.admin_token(SCOPE).await;
     (stack, token)
 }

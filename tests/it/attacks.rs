@@ -7,7 +7,10 @@ use std::{
     env, fs,
 };
 
-use tests::attacks::{Catalogue, Passed, Proof, RowId, Tally, proofs, repository};
+use tests::{
+    attacks::{Catalogue, Passed, Proof, RowId, Tally, proofs},
+    repository,
+};
 
 fn catalogue() -> Catalogue {
     let page = repository().join("docs/attacks.md");

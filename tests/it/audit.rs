@@ -38,8 +38,7 @@ async fn whoever_administers_finds_who_did_what_and_from_where() {
 
 #[tokio::test]
 async fn every_filter_narrows() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
     stack.client().password("ada", "wrong").await.assert_oauth_error(400, "invalid_grant");
 
     assert!(events(&stack, "action=login&outcome=refused").await.iter().all(|event| event["reason"] == "wrong_password"));

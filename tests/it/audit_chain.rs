@@ -8,8 +8,7 @@ use crate::command_line::auth;
 
 /// A stack with a sealed trail and a checkpoint over it.
 async fn sealed() -> Stack {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
     for _ in 0..5 {
         stack.client().log_in("ada", PASSWORD).await;
     }
@@ -125,8 +124,7 @@ async fn a_checkpoint_cannot_be_made_by_whoever_only_has_the_database() {
 
 #[tokio::test]
 async fn logins_at_once_all_get_a_number_of_their_own() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
     let client = stack.client();
     let logins = (0..20).map(|_| {
         let client = client.clone();

@@ -14,8 +14,7 @@ fn file(home: &AuthHome, name: &str) -> PathBuf {
 
 #[tokio::test]
 async fn a_fa_19_a_backup_is_whole_while_logins_go_on() {
-    let stack = Stack::builder().embedded().start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::builder().embedded().with_ada("reader").await;
     let client = stack.client();
     let load = tokio::spawn(async move {
         for _ in 0..30 {

@@ -7,8 +7,7 @@ const SECRET: &str = "cs_its-secret";
 
 /// A stack with a user and a confidential client that may show passwords.
 async fn stack_with_batch() -> Stack {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
     register(&stack, "batch", SECRET).await;
     stack
 }

@@ -110,8 +110,7 @@ async fn without_a_role_of_its_own_a_client_has_no_rights() {
 
 #[tokio::test]
 async fn parameters_of_other_grants_are_passed_over() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::with_ada("editor").await;
     let batch = register_batch(&stack, &["reader"], "documents:read documents:write").await;
 
     let further = [("username", "ada"), ("password", PASSWORD), ("sub", "ada"), ("roles", "admin"), ("refresh_token", "rt_")];

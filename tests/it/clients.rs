@@ -10,12 +10,6 @@ use tokio::time::sleep;
 /// The endpoints at which clients authenticate.
 const ENDPOINTS: [&str; 3] = ["/oauth2/token", "/oauth2/revoke", "/oauth2/introspect"];
 
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
-
 /// A request that every one of the [`ENDPOINTS`] would answer, were it not for the client.
 fn ask(client: &OAuthClient, endpoint: &str) -> Call {
     let grant = [("grant_type", "password"), ("username", "ada"), ("password", PASSWORD), ("token", "nonsense")];
@@ -40,7 +34,7 @@ async fn add_secret(stack: &Stack, id: &str, overlap: Duration) -> OAuthClient {
 
 #[tokio::test]
 async fn a_te_09_a_new_client_may_do_nothing_until_told() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let tokens = stack.client().open_session("ada", PASSWORD).await;
     let confidential = stack.auth().register(NewClient::new("confidential", ClientKind::Confidential)).await;
     let public = stack.auth().register(NewClient::new("public", ClientKind::Public)).await;
@@ -57,7 +51,7 @@ async fn a_te_09_a_new_client_may_do_nothing_until_told() {
 
 #[tokio::test]
 async fn a_te_09_a_grant_alone_brings_no_scope() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let new = stack.new_client("bare", ClientKind::Confidential, &["password"], "");
     let bare = stack.auth().register(new).await;
 
@@ -67,7 +61,7 @@ async fn a_te_09_a_grant_alone_brings_no_scope() {
 
 #[tokio::test]
 async fn a_ca_01_a_confidential_client_without_its_secret_is_refused_everywhere() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     stack.app("app").await;
 
     for endpoint in ENDPOINTS {
@@ -80,7 +74,7 @@ async fn a_ca_01_a_confidential_client_without_its_secret_is_refused_everywhere(
 
 #[tokio::test]
 async fn a_ca_02_wrong_and_unknown_cannot_be_told_apart_anywhere() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     stack.app("app").await;
     stack.app("gone").await;
     stack.operator().enable_client("gone", false).await.expect("there is such a client");
@@ -103,7 +97,7 @@ async fn a_ca_02_wrong_and_unknown_cannot_be_told_apart_anywhere() {
 
 #[tokio::test]
 async fn a_ca_03_a_client_authenticates_in_one_way_everywhere() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let secret = stack.operator().add_client(stack.new_client("app", ClientKind::Confidential, &["password"], "documents:read"));
     let secret = secret.await.expect("it is acceptable").expect("it is confidential");
     let both = stack.client().basic("app", secret.expose_secret());
@@ -116,7 +110,7 @@ async fn a_ca_03_a_client_authenticates_in_one_way_everywhere() {
 
 #[tokio::test]
 async fn a_ca_04_two_names_are_no_client_at_all() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let (app, _) = (stack.app("app").await, stack.app("other").await);
     let sessions = "SELECT id FROM session";
 
@@ -140,7 +134,7 @@ async fn a_ca_04_two_names_are_no_client_at_all() {
 
 #[tokio::test]
 async fn a_ca_06_a_secret_in_the_url_is_no_secret() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let secret = stack.operator().add_client(stack.new_client("app", ClientKind::Confidential, &["password"], "documents:read"));
     let secret = secret.await.expect("it is acceptable").expect("it is confidential");
 
@@ -156,7 +150,7 @@ async fn a_ca_06_a_secret_in_the_url_is_no_secret() {
 
 #[tokio::test]
 async fn a_ca_09_a_secret_is_shown_once_and_nothing_of_it_is_kept() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let new = stack.new_client("app", ClientKind::Confidential, &["password"], "documents:read");
 
     let first = stack.operator().add_client(new).await.expect("it is acceptable").expect("it is confidential");
@@ -175,7 +169,7 @@ async fn a_ca_09_a_secret_is_shown_once_and_nothing_of_it_is_kept() {
 
 #[tokio::test]
 async fn a_ca_10_two_secrets_live_while_a_client_changes_over() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let old = stack.app("app").await;
     let tokens = old.open_session("ada", PASSWORD).await;
 
@@ -191,7 +185,7 @@ async fn a_ca_10_two_secrets_live_while_a_client_changes_over() {
 
 #[tokio::test]
 async fn a_ca_10_after_the_overlap_the_old_secret_is_none() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let old = stack.app("app").await;
 
     let new = add_secret(&stack, "app", Duration::from_secs(1)).await;
@@ -206,7 +200,7 @@ async fn a_ca_10_after_the_overlap_the_old_secret_is_none() {
 
 #[tokio::test]
 async fn a_ca_10_a_secret_is_for_a_client_that_can_keep_one() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let operator = stack.operator();
 
     operator.add_client_secret("first-party", Duration::ZERO).await.expect_err("it is public");
@@ -217,7 +211,7 @@ async fn a_ca_10_a_secret_is_for_a_client_that_can_keep_one() {
 
 #[tokio::test]
 async fn a_ca_11_a_disabled_client_is_none_and_its_tokens_are_worth_nothing() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let (app, api) = (stack.app("app").await, stack.introspecting_client().await);
     let tokens = app.open_session("ada", PASSWORD).await;
     assert_eq!(api.introspect(&tokens.access).await.assert_ok()["active"], true);
@@ -239,7 +233,7 @@ async fn a_ca_11_a_disabled_client_is_none_and_its_tokens_are_worth_nothing() {
 
 #[tokio::test]
 async fn a_ca_12_no_secret_and_an_empty_one_are_the_same() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     stack.app("app").await;
 
     for endpoint in ENDPOINTS {
@@ -254,7 +248,7 @@ async fn a_ca_12_no_secret_and_an_empty_one_are_the_same() {
 
 #[tokio::test]
 async fn a_ca_13_an_identifier_is_compared_exactly_everywhere() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let secret = stack.operator().add_client(stack.new_client("app", ClientKind::Confidential, &["password"], "documents:read"));
     let secret = secret.await.expect("it is acceptable").expect("it is confidential");
     let with = |id: &str| stack.client().basic(id, secret.expose_secret());
@@ -272,7 +266,7 @@ async fn a_ca_13_an_identifier_is_compared_exactly_everywhere() {
 
 #[tokio::test]
 async fn a_ca_13_an_identifier_of_a_megabyte_is_not_even_read() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let body = format!("grant_type=password&username=ada&password=x&client_id={}", "a".repeat(1 << 20));
     let head = format!(
         "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
@@ -287,7 +281,7 @@ async fn a_ca_13_an_identifier_of_a_megabyte_is_not_even_read() {
 
 #[tokio::test]
 async fn a_client_that_makes_no_sense_is_not_registered() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let good = || stack.new_client("app", ClientKind::Confidential, &["password"], "documents:read");
     let some = |text: &str| vec![text.to_owned()];
 

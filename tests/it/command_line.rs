@@ -1,17 +1,10 @@
 //! The command line: what it prints, and the exit codes that scripts can use.
 
-use std::{process::Stdio, time::Duration};
+use std::process::Stdio;
 
 use serde_json::Value;
-use tests::{AuthHome, PASSWORD, ResourceHome, Stack};
-use tokio::{
-    io::AsyncWriteExt,
-    process::Command,
-    time::{sleep, timeout},
-};
-
-/// How long a running service may take to hear of a change; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
+use tests::{AuthHome, PASSWORD, ResourceHome, Stack, until_some};
+use tokio::{io::AsyncWriteExt, process::Command};
 
 /// What a command said.
 #[derive(Debug)]
@@ -65,8 +58,7 @@ async fn run(name: &str, arguments: &[&str], input: &str) -> Said {
 
 #[tokio::test]
 async fn whatever_can_be_listed_is_a_table_for_people_and_json_for_programs() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::with_ada("editor").await;
     stack.client().log_in("ada", PASSWORD).await;
     let home = stack.auth_home();
 
@@ -97,8 +89,7 @@ async fn whatever_can_be_listed_is_a_table_for_people_and_json_for_programs() {
 
 #[tokio::test]
 async fn what_is_removed_is_gone_with_all_that_it_held() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let token = app.log_in("ada", PASSWORD).await;
     let home = stack.auth_home();
@@ -107,16 +98,10 @@ async fn what_is_removed_is_gone_with_all_that_it_held() {
     stack.await_refusal(&token).await;
     app.password("ada", PASSWORD).await.assert_oauth_error(400, "invalid_grant");
     auth(home, &["client", "remove", "app"], "").await.done();
-    let unknown = async {
-        loop {
-            let answer = app.password("ada", PASSWORD).await;
-            if answer.status() != 400 {
-                return answer;
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(PATIENCE, unknown).await.expect("the service hears of it").assert_invalid_client();
+    let unknown = until_some("the service hears of it", async || {
+        Some(app.password("ada", PASSWORD).await).filter(|answer| answer.status() != 400)
+    });
+    unknown.await.assert_invalid_client();
     auth(home, &["role", "remove", "editor"], "").await.done();
     auth(home, &["resource", "remove", stack.resource().id()], "").await.done();
     let roles = auth(home, &["role", "list"], "").await;

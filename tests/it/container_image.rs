@@ -1,12 +1,14 @@
 //! The image builds: its first stage has manifests and empty sources only, which cargo must be content with, whatever targets
 //! the manifests have come to name.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
+
+use tests::repository;
 
 /// Does what the Dockerfile's first stage does, up to where it would fetch: copies as it copies, and runs what it runs.
 #[test]
 fn cargo_is_content_with_what_the_first_stage_has() {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in the repository");
+    let repository = repository();
     let dockerfile = fs::read_to_string(repository.join("Dockerfile")).expect("there is a Dockerfile");
     let stage = dockerfile.split("\nFROM ").nth(1).expect("there is a stage").replace("\\\n", " ");
     let source = tempfile::tempdir().expect("a directory");

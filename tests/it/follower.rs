@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::server::listener::Listener;
-use tests::{AuthHome, MockIssuer, PASSWORD, Reply, ResourceHome, ResourceServer, jwt::SigningKey};
+use tests::{AuthHome, MockIssuer, PASSWORD, PATIENCE, Reply, ResourceHome, ResourceServer, jwt::SigningKey, until};
 use tokio::time::{sleep, timeout};
-
-/// It only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn present(issuer: &MockIssuer, resource: &ResourceServer) -> tests::Answer {
     let token = issuer.token_for(resource.id()).sign(issuer.key());
@@ -91,12 +88,7 @@ async fn a_jk_10_a_resource_server_that_comes_first_finds_its_issuer() {
     let named = |config: &mut auth_service::Config| config.issuer = Some(issuer.clone());
     let auth = auth_home.start_behind(listener, named).await.expect("it starts");
 
-    let found = async {
-        while ready().await.status() != 200 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, found).await.expect("it asks again by itself");
+    until("it asks again by itself", async || ready().await.status() == 200).await;
     auth.user("ada", &["reader"]).await;
     auth.operator().add_resource(resource.id(), &"notes:read".parse().expect("a scope")).await.expect("it is new");
     auth.operator().add_role("noter", &"notes:read".parse().expect("a scope")).await.expect("it is new");

@@ -1,11 +1,6 @@
 //! What has ended is forgotten a batch at a time, and what is asked often is found by an index (A.LD-07, in part).
 
-use std::time::Duration;
-
-use tests::{AuthHome, PASSWORD};
-use tokio::time::{sleep, timeout};
-
-const PATIENCE: Duration = Duration::from_mins(1);
+use tests::{AuthHome, PASSWORD, rows, until};
 
 /// The numbers from one to this one, as a table `n(i)`.
 fn numbers(last: u32) -> String {
@@ -46,8 +41,7 @@ async fn what_ended_long_ago_is_forgotten_and_what_lives_is_not() {
     let living = auth.client().open_session("ada", PASSWORD).await;
     auth.stop().await;
     litter(&home).await;
-    // Whoever started first has had the turn of this minute.
-    home.database().run("DELETE FROM setting WHERE name = 'turn_purge'", []).await;
+    rows::give_back_the_turn(home.database()).await;
 
     let auth = home.start(|config| config.issuer = Some(issuer)).await.expect("it starts again");
 
@@ -61,12 +55,7 @@ async fn what_ended_long_ago_is_forgotten_and_what_lives_is_not() {
         "SELECT name FROM guessed_name WHERE source = 'old'",
         "SELECT key FROM login_attempt WHERE key LIKE 'old-%'",
     ] {
-        let gone = async {
-            while !home.database().rows(left).await.is_empty() {
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout(PATIENCE, gone).await.unwrap_or_else(|_| panic!("not forgotten: {left}"));
+        until(&format!("nothing is found by {left}"), async || home.database().rows(left).await.is_empty()).await;
     }
     auth.client().next_tokens(&living.refresh).await;
 }

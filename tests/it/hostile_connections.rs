@@ -4,15 +4,12 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use futures_util::future::join_all;
 use shared::server::listener::{ConnectionLimits, Listener};
-use tests::{AuthHome, Http, Stack, free_address, wire};
+use tests::{AuthHome, Http, PATIENCE, Stack, free_address, until, wire};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::{sleep, timeout},
 };
-
-/// It only ends a test that would wait for ever: every limit of a service is much shorter.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -135,13 +132,8 @@ async fn ten_thousand_connections_that_are_given_up_leave_nothing_behind() {
 
     is_well(http).await;
     let metrics = Http::at(format!("http://{metrics}"));
-    let forgotten = async {
-        // What is kept open by those who still use it: this test, and resource-service.
-        while open_connections(&metrics).await > 10 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, forgotten).await.expect("the service lets go of them");
+    // What is kept open is kept by those who still use it: this test, and resource-service.
+    until("the service lets go of them", async || open_connections(&metrics).await <= 10).await;
 }
 
 async fn open_connections(metrics: &Http) -> u64 {

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use tests::{Http, Stack, wire};
+use tests::{Http, PATIENCE, Stack, wire};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
-
-/// It only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;

@@ -7,11 +7,8 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::{Certificate, Client, StatusCode};
 use serde_json::Value;
 use shared::server::tls::TlsFiles;
-use tests::{AuthHome, AuthServer, Http, PASSWORD, ResourceHome};
-use tokio::time::{sleep, timeout};
-
-/// How long a new certificate may take to be used; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
+use tests::{AuthHome, AuthServer, Http, PASSWORD, ResourceHome, until};
+use tokio::time::sleep;
 
 /// Writes a new certificate for `localhost` and its key, and returns the certificate.
 fn certify(directory: &Path) -> (TlsFiles, Certificate) {
@@ -71,12 +68,7 @@ async fn a_new_certificate_is_taken_up_and_open_connections_stay() {
     let (_, new) = certify(home.directory());
 
     let newcomer = client_trusting(new);
-    let taken_up = async {
-        while metadata(&auth, &newcomer).await.is_err() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, taken_up).await.expect("the new certificate is used");
+    until("the new certificate is used", async || metadata(&auth, &newcomer).await.is_ok()).await;
     assert_eq!(metadata(&auth, &connected).await.expect("the connection is open still").status(), StatusCode::OK);
     assert!(metadata(&auth, &client_trusting(old)).await.is_err(), "nobody is shown the old one any more");
 }

@@ -10,12 +10,6 @@ use tests::{Answer, OAuthClient, PASSWORD, Stack, jwt::Token};
 const INTROSPECT: &str = "/oauth2/introspect";
 const JWT: &str = "application/token-introspection+jwt";
 
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
-
 /// Expects that nothing is told but that the token is not active.
 #[track_caller]
 fn assert_inactive(answer: &Answer) {
@@ -43,7 +37,7 @@ async fn verified(stack: &Stack, answer: &Answer, audience: &str) -> Value {
 
 #[tokio::test]
 async fn in_01_a_request_is_a_form_with_a_token() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let api = stack.introspecting_client().await;
     let tokens = stack.client().open_session("ada", PASSWORD).await;
 
@@ -64,7 +58,7 @@ async fn in_01_a_request_is_a_form_with_a_token() {
 
 #[tokio::test]
 async fn in_02_a_rr_17_the_caller_is_known_before_the_token_is_looked_at() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     stack.introspecting_client().await;
     let tokens = stack.client().open_session("ada", PASSWORD).await;
 
@@ -84,7 +78,7 @@ async fn in_02_a_rr_17_the_caller_is_known_before_the_token_is_looked_at() {
 
 #[tokio::test]
 async fn in_03_an_active_access_token_is_told_in_full() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let api = stack.introspecting_client().await;
     let token = stack.client().log_in("ada", PASSWORD).await;
 
@@ -102,7 +96,7 @@ async fn in_03_an_active_access_token_is_told_in_full() {
 
 #[tokio::test]
 async fn in_03_an_active_refresh_token_is_told_to_the_client_that_holds_it() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let tokens = app.open_session("ada", PASSWORD).await;
 
@@ -119,7 +113,7 @@ async fn in_03_an_active_refresh_token_is_told_to_the_client_that_holds_it() {
 
 #[tokio::test]
 async fn in_03_a_client_on_its_own_behalf_has_no_username() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let mut new = stack.new_client("batch", ClientKind::Confidential, &["client_credentials"], "documents:read");
     new.roles = vec!["reader".to_owned()];
     let batch = stack.auth().register(new).await;
@@ -133,7 +127,7 @@ async fn in_03_a_client_on_its_own_behalf_has_no_username() {
 
 #[tokio::test]
 async fn in_04_whatever_is_not_active_is_told_alike() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let first = app.open_session("ada", PASSWORD).await;
     let second = app.next_tokens(&first.refresh).await;
@@ -167,7 +161,7 @@ async fn in_04_whatever_is_not_active_is_told_alike() {
 
 #[tokio::test]
 async fn in_04_a_rr_17_a_token_is_nobody_elses_business() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let (app, other, api) = (stack.app("app").await, stack.app("other").await, stack.introspecting_client().await);
     let tokens = app.open_session("ada", PASSWORD).await;
     let for_issuer = app.clone().scope("account").open_session("ada", PASSWORD).await;
@@ -185,7 +179,7 @@ async fn in_04_a_rr_17_a_token_is_nobody_elses_business() {
 /// A.JV-28
 #[tokio::test]
 async fn in_04_what_happened_a_moment_ago_is_told() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let (app, api) = (stack.app("app").await, stack.introspecting_client().await);
     let is_active = async |client: &OAuthClient, token: &str| client.introspect(token).await.assert_ok()["active"] == true;
 
@@ -205,8 +199,7 @@ async fn in_04_what_happened_a_moment_ago_is_told() {
 
 #[tokio::test]
 async fn in_04_a_token_that_lies_unused_too_long_is_not_active() {
-    let stack = Stack::builder().auth(|config| config.refresh_idle_lifetime = Duration::from_secs(1)).start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::builder().auth(|config| config.refresh_idle_lifetime = Duration::from_secs(1)).with_ada("editor").await;
     let app = stack.app("app").await;
     let tokens = app.open_session("ada", PASSWORD).await;
 
@@ -217,7 +210,7 @@ async fn in_04_a_token_that_lies_unused_too_long_is_not_active() {
 
 #[tokio::test]
 async fn in_05_nothing_keeps_an_answer() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let api = stack.introspecting_client().await;
     let token = stack.client().log_in("ada", PASSWORD).await;
 
@@ -228,7 +221,7 @@ async fn in_05_nothing_keeps_an_answer() {
 
 #[tokio::test]
 async fn in_06_an_answer_comes_as_a_jwt_to_those_who_ask_for_it() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let api = stack.introspecting_client().await;
     let token = stack.client().log_in("ada", PASSWORD).await;
     let as_jwt = |token: &str| api.request_at(INTROSPECT, &[("token", token)]).header("accept", JWT).send();
@@ -247,7 +240,7 @@ async fn in_06_an_answer_comes_as_a_jwt_to_those_who_ask_for_it() {
 
 #[tokio::test]
 async fn in_06_an_answer_as_a_jwt_is_no_access_token() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let api = stack.introspecting_client().await;
     let token = stack.client().log_in("ada", PASSWORD).await;
 
@@ -260,7 +253,7 @@ async fn in_06_an_answer_as_a_jwt_is_no_access_token() {
 
 #[tokio::test]
 async fn while_the_database_fails_nobody_is_told_that_a_token_is_dead() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let app = stack.app("app").await;
     let tokens = app.open_session("ada", PASSWORD).await;
     let database = stack.auth_home().database();

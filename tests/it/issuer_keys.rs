@@ -1,13 +1,8 @@
 //! How resource-service gets the issuer's keys, and what it answers while it has none (RFC 7517 §5, RFC 8414 §3).
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
-use tests::{Answer, MockIssuer, Reply, ResourceHome, ResourceServer, jwt::SigningKey};
+use tests::{Answer, MockIssuer, Reply, ResourceHome, ResourceServer, jwt::SigningKey, until};
 use tokio::task::JoinSet;
-
-/// Long enough for several attempts to reach an issuer; it ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn trusting(issuer: &MockIssuer) -> (ResourceServer, ResourceHome) {
     let home = ResourceHome::new().await;
@@ -62,12 +57,7 @@ async fn an_issuer_that_comes_up_later_is_found_without_a_restart() {
 
     issuer.describe(Reply::Json(metadata));
 
-    let recovered = async {
-        while present_good_token(&issuer, &resource).await.status() != 200 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, recovered).await.expect("it asks again by itself");
+    until("it asks again by itself", async || present_good_token(&issuer, &resource).await.status() == 200).await;
     resource.http().get("/health/ready").send().await.assert_status(200);
 }
 

@@ -7,9 +7,6 @@ use secrecy::ExposeSecret;
 use tests::{Answer, AuthHome, AuthServer, OAuthClient};
 use tokio::time::timeout;
 
-use crate::keys::replicas;
-
-const ISSUER: &str = "http://issuer.example";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A program with a secret, at both replicas.
@@ -18,7 +15,7 @@ async fn nightly([one, other]: [&AuthServer; 2]) -> [OAuthClient; 2] {
         grants: vec!["client_credentials".to_owned()],
         scope: "account".parse().expect("that is a scope"),
         roles: vec!["reader".to_owned()],
-        default_resource: Some(ISSUER.to_owned()),
+        default_resource: Some(one.issuer().to_owned()),
         ..NewClient::new("nightly", ClientKind::Confidential)
     };
     let secret = one.operator().add_client(new).await.expect("there is none of that name").expect("it has a secret");
@@ -50,8 +47,8 @@ async fn await_refusal(client: &OAuthClient) -> (Answer, Vec<String>) {
 #[tokio::test]
 async fn a_client_that_one_disables_is_soon_none_at_the_other_and_what_it_got_meanwhile_is_revoked() {
     let home = AuthHome::new().await;
-    let [one, other] = replicas(&home).await;
-    let api = NewClient { serves: Some(ISSUER.to_owned()), ..NewClient::new("api", ClientKind::Confidential) };
+    let [one, other] = home.start_two().await;
+    let api = NewClient { serves: Some(one.issuer().to_owned()), ..NewClient::new("api", ClientKind::Confidential) };
     let api = one.register(api).await;
     let [at_one, at_other] = nightly([&one, &other]).await;
 
@@ -68,7 +65,7 @@ async fn a_client_that_one_disables_is_soon_none_at_the_other_and_what_it_got_me
 #[tokio::test]
 async fn a_secret_that_one_ends_is_soon_worth_nothing_at_the_other() {
     let home = AuthHome::new().await;
-    let [one, other] = replicas(&home).await;
+    let [one, other] = home.start_two().await;
     let [at_one, at_other] = nightly([&one, &other]).await;
 
     let next = one.operator().add_client_secret("nightly", Duration::ZERO).await.expect("there is room for another one");
@@ -83,7 +80,7 @@ async fn a_secret_that_one_ends_is_soon_worth_nothing_at_the_other() {
 #[tokio::test]
 async fn a_secret_that_one_gives_out_is_good_at_the_other_at_once() {
     let home = AuthHome::new().await;
-    let [one, other] = replicas(&home).await;
+    let [one, other] = home.start_two().await;
     nightly([&one, &other]).await;
 
     let overlap = Duration::from_mins(5);

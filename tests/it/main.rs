@@ -29,6 +29,7 @@ mod command_line;
 mod conformance;
 mod container_image;
 mod cors;
+mod docs;
 mod doctor;
 mod documents;
 mod fail_closed;

@@ -5,11 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use auth_service::ClientKind;
 use serde_json::json;
 use shared::server::rate_limit::rules;
-use tests::{Http, PASSWORD, ResourceHome, Stack, free_address};
+use tests::{Http, PASSWORD, PATIENCE, ResourceHome, Stack, free_address};
 use tokio::time::{sleep, timeout};
 
-/// How long a counter may take to move; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::throttle::{ELSEWHERE, assert_throttled, counting, from, guess, set};
 
 /// Both services, and where their metrics are.
 struct Watched {
@@ -232,21 +231,31 @@ async fn requests_that_break_a_rate_limit_are_counted() {
 
 #[tokio::test]
 async fn a_rl_05_a_list_of_stolen_passwords_that_is_tried_out_from_everywhere_raises_the_alarm() {
-    let watched = Watched::start(|config| {
-        config.login_throttle = true;
-        config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
-    });
-    let watched = watched.await;
+    let watched = Watched::start(counting).await;
     watched.auth.counts("guessed_names", 0).await;
 
     for number in 0..60 {
         let login = watched.stack.client().password_request(&format!("person{number}"), "a stolen password");
         let source = format!("198.51.{number}.7");
-        login.header("x-forwarded-for", source).send().await.assert_oauth_error(400, "invalid_grant");
+        from(&source, login).send().await.assert_oauth_error(400, "invalid_grant");
     }
 
     let names = watched.auth.number("guessed_names").await;
     assert!((55.0..=65.0).contains(&names), "{names}");
     watched.auth.counts(r#"guesses_failed_total{source="strange"}"#, 60).await;
     watched.auth.counts("guesses_throttled_total", 0).await;
+}
+
+/// A.RL-05: the alarm that moves.
+#[tokio::test]
+async fn a_rl_05_how_many_guesses_were_turned_away_is_a_metric() {
+    let watched = Watched::start(counting).await;
+    let (client, auth) = (watched.stack.client(), &watched.auth);
+    auth.counts("guesses_throttled_total", 0).await;
+    guess(&client, ELSEWHERE, "nobody", "wrong").await.assert_oauth_error(400, "invalid_grant");
+    set(&watched.stack, "account", 100).await;
+
+    assert_throttled(&guess(&client, ELSEWHERE, "nobody", "wrong").await);
+
+    auth.counts("guesses_throttled_total", 1).await;
 }

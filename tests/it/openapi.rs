@@ -2,11 +2,10 @@
 //!
 //! When an interface has changed, `UPDATE_OPENAPI=1 cargo test -p tests openapi` writes them anew.
 
-use std::{env, fs, path::Path};
+use std::{env, fs};
 
 use serde_json::Value;
-use tests::Http;
-use tests::{AuthHome, ResourceHome};
+use tests::{AuthHome, Http, OpenApi, ResourceHome, repository};
 
 #[tokio::test]
 async fn the_document_of_auth_service_is_the_one_in_the_repository() {
@@ -27,7 +26,7 @@ async fn the_document_of_resource_service_is_the_one_in_the_repository() {
 
 async fn assert_is_the_copy(http: &Http, service: &str) {
     let served = http.get("/openapi.json").send().await.assert_ok();
-    let copy = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(service).join("openapi.json");
+    let copy = repository().join(service).join("openapi.json");
     if env::var_os("UPDATE_OPENAPI").is_some() {
         let text = serde_json::to_string_pretty(&served).expect("JSON can be written");
         fs::write(&copy, text + "\n").expect("the copy can be written");
@@ -42,17 +41,14 @@ async fn every_operation_says_what_it_needs_and_how_it_answers() {
     let stack = tests::Stack::start().await;
 
     for http in [stack.auth().http(), stack.api()] {
-        let document = http.get("/openapi.json").send().await.assert_ok();
-        for (path, item) in document["paths"].as_object().expect("paths") {
-            for (method, operation) in item.as_object().expect("operations") {
-                let name = format!("{method} {path}");
-                assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{name}");
-                assert!(operation["tags"].as_array().is_some_and(|tags| !tags.is_empty()), "{name}");
-                let responses = operation["responses"].as_object().expect("responses");
-                assert!(responses.keys().any(|status| status.starts_with('2')), "{name}");
-                let is_guarded = operation["security"].to_string().contains("OAuth2");
-                assert!(!is_guarded || ["401", "403"].iter().all(|status| responses.contains_key(*status)), "{name}");
-            }
+        for operation in OpenApi::of(http).await.operations() {
+            let (name, told) = (operation.name(), &operation.told);
+            assert!(told["operationId"].is_string() && told["summary"].is_string(), "{name}");
+            assert!(told["tags"].as_array().is_some_and(|tags| !tags.is_empty()), "{name}");
+            let responses = told["responses"].as_object().expect("responses");
+            assert!(responses.keys().any(|status| status.starts_with('2')), "{name}");
+            let is_guarded = operation.scopes().is_some();
+            assert!(!is_guarded || ["401", "403"].iter().all(|status| responses.contains_key(*status)), "{name}");
         }
     }
 }

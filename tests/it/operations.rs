@@ -5,33 +5,23 @@
 //! PostgreSQL server whose URLs are in `SUPERUSER`, `OWNER` and `APP`, and `DOCUMENTS_OWNER` and `DOCUMENTS_APP` for the other
 //! service.
 
-use std::{fs, os::unix::fs::symlink, path::Path, process::Stdio};
+use std::os::unix::fs::symlink;
 
-use tests::{ADMIN_PASSWORD, PostgresqlServer, free_address};
-use tokio::{io::AsyncWriteExt, process::Command};
+use tests::{
+    ADMIN_PASSWORD, PostgresqlServer, free_address,
+    page::{bash, blocks_of},
+};
 
 /// The blocks of the page with this information, one script.
-fn script(information: &str) -> String {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
-    let page = fs::read_to_string(page).expect("there is an operations page");
-    let mut script = String::new();
-    let mut is_ours = false;
-    for line in page.lines() {
-        match line.strip_prefix("```") {
-            Some(info) => is_ours = info.trim() == information,
-            None if is_ours => {
-                script.push_str(line);
-                script.push('\n');
-            }
-            None => {}
-        }
-    }
+fn script(info: &str) -> String {
+    let blocks = blocks_of("docs/operations.md").into_iter().filter(|block| block.info == info);
+    let script: String = blocks.map(|block| block.text + "\n").collect();
     assert!(!script.is_empty(), "the page has commands");
     // Whatever it has started ends with it.
     format!("trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}")
 }
 
-async fn run(script: &str, environment: &[(&str, String)]) {
+async fn run(script: &str, environment: impl IntoIterator<Item = (&str, String)>) {
     let home = tempfile::tempdir().expect("a directory");
     let programs = tempfile::tempdir().expect("a directory");
     for service in ["auth-service", "resource-service"] {
@@ -40,37 +30,31 @@ async fn run(script: &str, environment: &[(&str, String)]) {
     // They are bound again after every restart, so nobody else may be given them in between.
     let (address, resource_address) = (free_address(), free_address());
     let issuer = format!("http://localhost:{}", address.port());
-    let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap_or_default());
-    let mut bash = Command::new("bash")
-        .args(["-euo", "pipefail", "-x", "-s"])
-        .current_dir(home.path())
-        .env("PATH", path)
-        .env("AUTH_LISTEN", address.to_string())
-        .env("AUTH_METRICS_LISTEN", "off")
-        .env("AUTH_DATA_DIR", home.path().join("data"))
-        .env("AUTH_ISSUER", &issuer)
-        .env("AUTH_BOOTSTRAP_ADMIN_PASSWORD", ADMIN_PASSWORD)
-        .env("AUTH_LOG", "error")
-        .env("RESOURCE_LISTEN", resource_address.to_string())
-        .env("RESOURCE_METRICS_LISTEN", "off")
-        .env("RESOURCE_DATA_DIR", home.path().join("documents"))
-        .env("RESOURCE_ISSUER", &issuer)
-        .env("RESOURCE_LOG", "error")
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("bash is there");
-    bash.stdin.take().expect("it is piped").write_all(script.as_bytes()).await.expect("bash reads");
-    let output = bash.wait_with_output().await.expect("bash ends");
+    let in_home = |name: &str| home.path().join(name).display().to_string();
+    let settings = [
+        ("PATH", format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap_or_default())),
+        ("AUTH_LISTEN", address.to_string()),
+        ("AUTH_METRICS_LISTEN", "off".to_owned()),
+        ("AUTH_DATA_DIR", in_home("data")),
+        ("AUTH_ISSUER", issuer.clone()),
+        ("AUTH_BOOTSTRAP_ADMIN_PASSWORD", ADMIN_PASSWORD.to_owned()),
+        ("AUTH_LOG", "error".to_owned()),
+        ("RESOURCE_LISTEN", resource_address.to_string()),
+        ("RESOURCE_METRICS_LISTEN", "off".to_owned()),
+        ("RESOURCE_DATA_DIR", in_home("documents")),
+        ("RESOURCE_ISSUER", issuer),
+        ("RESOURCE_LOG", "error".to_owned()),
+    ];
+
+    let output = bash(script, home.path(), settings.into_iter().chain(environment)).await;
+
     let (said, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{complaints}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_of_the_page_does_what_it_says() {
-    run(&script("sh run"), &[]).await;
+    run(&script("sh run"), []).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,5 +68,5 @@ async fn every_command_for_postgresql_does_what_it_says() {
         ("DOCUMENTS_OWNER", url("documents", "documents_owner")),
         ("DOCUMENTS_APP", url("documents", "documents_app")),
     ];
-    run(&script("sh run postgresql"), &environment).await;
+    run(&script("sh run postgresql"), environment).await;
 }

@@ -5,19 +5,16 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
 };
 
 use auth_service::{ClientKind, HashCost, NewClient};
 use futures_util::future::join_all;
-use tests::{Answer, AuthHome, AuthProgram, PASSWORD, Stack, wire};
+use tests::{Answer, AuthHome, AuthProgram, PASSWORD, PATIENCE, Stack, until, wire};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{sleep, timeout},
+    time::timeout,
 };
 
-/// It only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 /// How many logins may wait for their turn; keep it in step with `account/password`.
 const WAITING: usize = 32;
 
@@ -135,12 +132,7 @@ async fn clients_that_hang_up_give_their_places_back() {
     }
 
     // Were each of them still waiting, two seconds would not be enough for one of them.
-    let served = async {
-        while auth.client().password("ada", PASSWORD).await.status() != 200 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, served).await.expect("there is a place for who waits");
+    until("there is a place for who waits", async || auth.client().password("ada", PASSWORD).await.status() == 200).await;
 }
 
 /// A.FA-14: connections beyond what the system gives the process.

@@ -1,15 +1,7 @@
 //! A person's own sessions: to see them, and to end one or all.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use tests::{ADMIN_PASSWORD, Answer, PASSWORD, Stack, Tokens};
-
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
 
 async fn account_session(stack: &Stack, username: &str) -> Tokens {
     stack.client().scope("account").open_session(username, PASSWORD).await
@@ -30,7 +22,7 @@ fn id(session: &Value) -> &str {
 
 #[tokio::test]
 async fn a_person_sees_their_sessions_and_which_one_is_this() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     stack.user("rob", &["reader"]).await;
     account_session(&stack, "rob").await;
     let phone = stack.client().password_request("ada", PASSWORD).header("user-agent", "the phone of ada").send().await;
@@ -105,7 +97,7 @@ async fn sessions_come_in_pages_to_their_owner_and_to_administrators() {
 
 #[tokio::test]
 async fn a_person_ends_one_of_their_sessions() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let other = stack.client().open_session("ada", PASSWORD).await;
     let this = account_session(&stack, "ada").await;
     stack.present(&other.access).await.assert_ok();
@@ -125,7 +117,7 @@ async fn a_person_ends_one_of_their_sessions() {
 
 #[tokio::test]
 async fn the_session_of_this_token_can_be_ended_too() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let this = account_session(&stack, "ada").await;
     let sessions = list(&stack, &this.access).await;
 
@@ -136,7 +128,7 @@ async fn the_session_of_this_token_can_be_ended_too() {
 
 #[tokio::test]
 async fn a_um_02_a_session_of_somebody_else_does_not_exist() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     stack.user("rob", &["reader"]).await;
     let (of_ada, of_rob) = (account_session(&stack, "ada").await, account_session(&stack, "rob").await);
     let rob_id = id(&list(&stack, &of_rob.access).await[0]).to_owned();
@@ -155,7 +147,7 @@ async fn a_um_02_a_session_of_somebody_else_does_not_exist() {
 
 #[tokio::test]
 async fn all_sessions_end_at_once_with_or_without_this_one() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     stack.user("rob", &["reader"]).await;
     let of_rob = account_session(&stack, "rob").await;
     let other = stack.client().open_session("ada", PASSWORD).await;
@@ -178,7 +170,7 @@ async fn all_sessions_end_at_once_with_or_without_this_one() {
 
 #[tokio::test]
 async fn sessions_take_the_scope_account() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let admin = stack.client().scope("admin:users").log_in("admin", tests::ADMIN_PASSWORD).await;
 
     for (method, path) in [("GET", "/account/sessions"), ("DELETE", "/account/sessions"), ("DELETE", "/account/sessions/ses_1")] {

@@ -1,17 +1,9 @@
 //! Changing one's own password, with a token, or without one where nothing else can be done with the old password.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tests::{Answer, PASSWORD, Stack, Tokens, rows};
 
 const NEW: &str = "another phrase that nobody guesses";
-
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
 
 /// A session of Ada's at the issuer's own API.
 async fn account_session(stack: &Stack) -> Tokens {
@@ -33,7 +25,7 @@ fn from_to(current: &str, new: &str) -> Value {
 
 #[tokio::test]
 async fn a_um_06_a_change_of_password_ends_the_other_sessions_and_keeps_this_one() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let other = client.open_session("ada", PASSWORD).await;
     let another = account_session(&stack).await;
@@ -61,7 +53,7 @@ async fn a_um_06_a_change_of_password_ends_the_other_sessions_and_keeps_this_one
 
 #[tokio::test]
 async fn a_um_06_without_the_current_password_nothing_is_changed() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let this = account_session(&stack).await;
     let before = stack.auth_home().database().dump().await["user"].clone();
 
@@ -79,7 +71,7 @@ async fn a_um_06_without_the_current_password_nothing_is_changed() {
 
 #[tokio::test]
 async fn an_unacceptable_new_password_is_refused_by_name() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let this = account_session(&stack).await;
 
     for new in ["too short", "passwordpassword", "ada ada ada ada ada", PASSWORD, &"x".repeat(257)] {
@@ -92,7 +84,7 @@ async fn an_unacceptable_new_password_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_body_that_says_anything_else_is_refused() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let this = account_session(&stack).await;
 
     for body in [
@@ -110,7 +102,7 @@ async fn a_body_that_says_anything_else_is_refused() {
 
 #[tokio::test]
 async fn only_a_token_with_the_scope_account_changes_a_password() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let put = || stack.auth().http().put("/account/password").json(&from_to(PASSWORD, NEW));
 
     put().send().await.assert_no_credentials();
@@ -122,7 +114,7 @@ async fn only_a_token_with_the_scope_account_changes_a_password() {
 
 #[tokio::test]
 async fn of_two_changes_at_once_one_is_made() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let this = account_session(&stack).await;
     let phrases: Vec<String> = (0..6).map(|number| format!("a new phrase with the number {number}")).collect();
 
@@ -146,7 +138,7 @@ async fn of_two_changes_at_once_one_is_made() {
 
 #[tokio::test]
 async fn a_password_that_must_be_changed_is_good_for_choosing_another_and_nothing_else() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     rows::demand_new_password(stack.auth_home().database(), "ada").await;
     stack.client().password("ada", PASSWORD).await.assert_oauth_error(400, "invalid_grant");
 
@@ -161,7 +153,7 @@ async fn a_password_that_must_be_changed_is_good_for_choosing_another_and_nothin
 
 #[tokio::test]
 async fn whatever_is_wrong_with_a_forced_change_the_answer_is_one_and_the_same() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     for username in ["fresh", "gone"] {
         stack.user(username, &["reader"]).await;
         rows::demand_new_password(stack.auth_home().database(), username).await;

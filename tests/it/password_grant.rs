@@ -3,15 +3,9 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use tests::{Answer, PASSWORD, Stack, rows};
 
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
-    stack
-}
-
 #[tokio::test]
 async fn pg_01_a_password_is_exchanged_for_a_token() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
 
     let token = stack.client().log_in("ada", PASSWORD).await;
 
@@ -20,7 +14,7 @@ async fn pg_01_a_password_is_exchanged_for_a_token() {
 
 #[tokio::test]
 async fn pg_01_username_and_password_are_required() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let request = |parameters: &[(&str, &str)]| stack.client().request(parameters).send();
 
     request(&[("grant_type", "password"), ("password", PASSWORD)]).await.assert_oauth_error(400, "invalid_request");
@@ -31,7 +25,7 @@ async fn pg_01_username_and_password_are_required() {
 /// A.TE-10
 #[tokio::test]
 async fn pg_02_whatever_is_wrong_with_a_login_the_answer_is_one_and_the_same() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     for username in ["gone", "fresh"] {
         stack.user(username, &["reader"]).await;
     }
@@ -77,7 +71,7 @@ async fn pg_02_a_user_without_any_right_there_is_told_that_nothing_is_allowed() 
 /// A.TE-18
 #[tokio::test]
 async fn pg_03_a_password_is_compared_to_the_last_byte() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let composed = "a password with an \u{e9} in it";
     let long = "0123456789".repeat(12);
     for (username, password) in [("emil", composed), ("lena", &long), ("rosa", " spaces around it ")] {
@@ -103,7 +97,7 @@ async fn pg_03_a_password_is_compared_to_the_last_byte() {
 /// A.TE-18
 #[tokio::test]
 async fn pg_03_what_follows_a_nul_character_is_not_cut_off() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
 
     let answer = stack.client().password("ada", &format!("{PASSWORD}\0tail")).await;
 
@@ -114,7 +108,7 @@ async fn pg_03_what_follows_a_nul_character_is_not_cut_off() {
 /// A.TE-18, A.TE-19
 #[tokio::test]
 async fn pg_03_a_password_is_as_long_as_1024_bytes_and_no_longer() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let longest = "\u{1f511}".repeat(256);
     stack.auth().user_with("emil", &longest, &["reader"]).await;
 
@@ -129,7 +123,7 @@ async fn pg_03_a_password_is_as_long_as_1024_bytes_and_no_longer() {
 
 #[tokio::test]
 async fn a_username_has_no_case() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
 
     stack.client().log_in("ADA", PASSWORD).await;
     stack.client().log_in("Ada", PASSWORD).await;
@@ -137,7 +131,7 @@ async fn a_username_has_no_case() {
 
 #[tokio::test]
 async fn pg_04_the_form_of_a_fastapi_application_works_unmodified() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     // What `OAuth2PasswordRequestForm` reads, as its documentation sends it: every field, most of them empty.
     let form = [
         ("grant_type", "password"),
@@ -155,7 +149,7 @@ async fn pg_04_the_form_of_a_fastapi_application_works_unmodified() {
 
 #[tokio::test]
 async fn pg_04_the_dialog_of_swagger_ui_works_unmodified() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let form = [("grant_type", "password"), ("username", "ada"), ("password", PASSWORD), ("scope", "documents:read")];
     let post = |authorization: &str| {
         let call = stack.auth().http().post("/oauth2/token").header("authorization", authorization);

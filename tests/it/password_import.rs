@@ -90,8 +90,7 @@ async fn a_hash_that_cannot_be_verified_or_costs_too_much_is_refused_with_the_re
 
 #[tokio::test]
 async fn a_planted_hash_that_would_cost_too_much_is_never_computed() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
 
     for planted in
         ["$2b$31$5JQI0zmOmt//lkLBEPModeYzp/XHy5K2VZohZkM5qwSu8CTGYrCxu", "pbkdf2_sha256$4000000000$s$Q7aAm2dWKhS7MsljXTFhCg=="]

@@ -4,10 +4,10 @@
 //! set to the services of a stack like that of `cargo demo`. A block ```` ```text ```` or ```` ```json ```` right behind shows
 //! what is to be expected: its lines that begin with `HTTP/` are compared.
 
-use std::{fs, path::Path, process::Stdio};
-
-use tests::Stack;
-use tokio::{io::AsyncWriteExt, process::Command};
+use tests::{
+    Stack,
+    page::{Block, bash, blocks, blocks_of},
+};
 
 /// A command block, and the status lines that the README shows for it.
 #[derive(Debug, PartialEq)]
@@ -17,28 +17,13 @@ struct Step {
 }
 
 /// The steps of a tour.
-fn steps(markdown: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut fence: Option<(&str, Vec<&str>)> = None;
-    // Whether an output block may still belong to the last step: nothing but blank lines in between.
-    let mut is_behind_step = false;
-    for line in markdown.lines() {
-        match (&mut fence, line.strip_prefix("```")) {
-            (None, Some(info)) => fence = Some((info.trim(), Vec::new())),
-            (None, None) => is_behind_step &= line.trim().is_empty(),
-            (Some((_, lines)), None) => lines.push(line),
-            (Some(_), Some(_)) => {
-                let (info, lines) = fence.take().expect("a fence is open");
-                if info == "sh tour" {
-                    steps.push(Step { commands: lines.join("\n"), expected: Vec::new() });
-                } else if is_behind_step && let (Some(step), "text" | "json") = (steps.last_mut(), info) {
-                    step.expected = status_lines(lines);
-                }
-                is_behind_step = info == "sh tour";
-            }
-        }
-    }
-    steps
+fn steps(blocks: &[Block]) -> Vec<Step> {
+    let step = |(number, block): (usize, &Block)| {
+        let shown = blocks.get(number + 1).filter(|next| next.is_right_behind && ["text", "json"].contains(&&*next.info));
+        let expected = shown.map(|shown| status_lines(shown.text.lines())).unwrap_or_default();
+        Step { commands: block.text.clone(), expected }
+    };
+    blocks.iter().enumerate().filter(|(_, block)| block.info == "sh tour").map(step).collect()
 }
 
 fn status_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
@@ -53,14 +38,12 @@ fn a_tour_is_made_of_its_marked_blocks_and_what_is_shown_behind_them() {
         commands: commands.to_owned(),
         expected: expected.iter().map(|&line| line.to_owned()).collect(),
     };
-    assert_eq!(steps(markdown), [step("a\nb", &["HTTP/1.1 200 OK"]), step("c", &[])]);
+    assert_eq!(steps(&blocks(markdown)), [step("a\nb", &["HTTP/1.1 200 OK"]), step("c", &[])]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_of_the_tour_does_what_is_shown() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let readme = fs::read_to_string(&readme).expect("there is a README");
-    let steps = steps(&readme);
+    let steps = steps(&blocks_of("README.md"));
     assert!(!steps.is_empty(), "the README has a tour");
     let stack = Stack::start().await;
     stack.welcome_people().await;
@@ -69,18 +52,8 @@ async fn every_command_of_the_tour_does_what_is_shown() {
     // One shell runs all of it, so that a variable of one block is there in the next; a line of its own tells blocks apart.
     let mark = "@@@ the next step";
     let script = steps.iter().map(|step| format!("{}\necho; echo '{mark}'\n", step.commands)).collect::<Vec<_>>().concat();
-    let mut bash = Command::new("bash")
-        .args(["-euo", "pipefail", "-s"])
-        .current_dir(home.path())
-        .env("AUTH", stack.auth_url())
-        .env("API", stack.resource_url())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("bash is there");
-    bash.stdin.take().expect("it is piped").write_all(script.as_bytes()).await.expect("bash reads");
-    let output = bash.wait_with_output().await.expect("bash ends");
+    let urls = [("AUTH", stack.auth_url().to_owned()), ("API", stack.resource_url().to_owned())];
+    let output = bash(&script, home.path(), urls).await;
 
     let (said, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let outputs: Vec<_> = said.split(mark).collect();

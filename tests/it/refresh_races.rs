@@ -15,12 +15,6 @@ fn rounds(usual: u64) -> u64 {
 
 const OTHER_PASSWORD: &str = "another phrase that nobody guesses";
 
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
-
 /// The links that could still be exchanged: of sessions that have not ended, for users as they are now.
 async fn living_links(stack: &Stack) -> usize {
     let living = r#"
@@ -78,7 +72,7 @@ async fn log_in_until_refused(client: OAuthClient) -> Vec<String> {
 
 #[tokio::test]
 async fn rf_04_a_rr_02_fifty_parallel_uses_leave_one_living_link_and_nobody_logged_out() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
     let mut refresh_token = client.open_session("ada", PASSWORD).await.refresh;
 
@@ -95,8 +89,7 @@ async fn rf_04_a_rr_02_fifty_parallel_uses_leave_one_living_link_and_nobody_logg
 
 #[tokio::test]
 async fn a_rr_02_without_a_grace_parallel_uses_give_one_successor_at_most() {
-    let stack = Stack::builder().auth(|config| config.refresh_grace = Duration::ZERO).start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::builder().auth(|config| config.refresh_grace = Duration::ZERO).with_ada("editor").await;
     let client = stack.client();
 
     for round in 0..4 {
@@ -114,7 +107,7 @@ async fn a_rr_02_without_a_grace_parallel_uses_give_one_successor_at_most() {
 
 #[tokio::test]
 async fn a_rr_02_a_token_and_its_successor_used_at_once_never_leave_two_living_links() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
 
     for round in 0..4 {
@@ -137,7 +130,7 @@ async fn a_rr_02_a_token_and_its_successor_used_at_once_never_leave_two_living_l
 
 #[tokio::test]
 async fn a_rr_02_many_families_at_once_keep_to_themselves() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada().await;
     stack.user("grace", &["reader"]).await;
     let client = stack.client();
     let mut families = Vec::new();
@@ -176,7 +169,7 @@ async fn a_rr_02_many_families_at_once_keep_to_themselves() {
 
 #[tokio::test]
 async fn a_rr_11_after_a_revocation_nothing_lives_however_many_refresh_meanwhile() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
 
     for round in 0..rounds(25) {
@@ -197,7 +190,7 @@ async fn a_rr_11_after_a_revocation_nothing_lives_however_many_refresh_meanwhile
 
 #[tokio::test]
 async fn rf_05_a_new_password_wins_every_race() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
 
     for (from, to) in [(PASSWORD, OTHER_PASSWORD), (OTHER_PASSWORD, PASSWORD)].repeat(3) {
@@ -218,7 +211,7 @@ async fn rf_05_a_new_password_wins_every_race() {
 
 #[tokio::test]
 async fn rf_05_a_disabled_user_loses_every_race() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let client = stack.client();
 
     for _ in 0..6 {
@@ -241,7 +234,7 @@ async fn rf_05_a_disabled_user_loses_every_race() {
 
 #[tokio::test]
 async fn a_ca_11_a_disabled_client_loses_every_race() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     let grants = ["password", "refresh_token"];
     let app = stack.auth().register(stack.new_client("app", ClientKind::Public, &grants, "documents:read")).await;
 

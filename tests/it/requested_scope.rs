@@ -3,12 +3,6 @@
 use auth_service::{ClientKind, NewClient};
 use tests::{PASSWORD, Stack, jwt::Token};
 
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
-    stack
-}
-
 #[tokio::test]
 async fn te_14_a_scope_narrows_the_token_and_its_order_means_nothing() {
     let stack = Stack::start().await;
@@ -32,7 +26,7 @@ async fn te_14_a_scope_narrows_the_token_and_its_order_means_nothing() {
 /// A.TE-12
 #[tokio::test]
 async fn te_14_a_scope_that_is_malformed_unknown_or_too_much_is_refused() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let narrow = stack.new_client("narrow", ClientKind::Public, &["password"], "documents:read");
     let narrow = stack.auth().register(NewClient { default_resource: None, ..narrow }).await;
     let too_many = (0..1_500).map(|number| format!("s{number}")).collect::<Vec<_>>().join(" ");
@@ -66,7 +60,7 @@ async fn te_14_a_scope_that_is_malformed_unknown_or_too_much_is_refused() {
 
 #[tokio::test]
 async fn te_14_a_resource_says_what_the_token_is_for() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
 
     let token = Token::read(&stack.client().resource(stack.auth().issuer()).log_in("ada", PASSWORD).await);
     assert_eq!((&token.claims["aud"], &token.claims["scope"]), (&stack.auth().issuer().into(), &"account".into()));

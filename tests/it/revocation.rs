@@ -1,17 +1,9 @@
 //! Revocation by the client that holds a token (RFC 7009).
 
-use std::time::Duration;
-
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use tests::{OAuthClient, PASSWORD, Stack, jwt::Token};
+use tests::{AuthHome, OAuthClient, PASSWORD, Stack, jwt::Token, until};
 
 const REVOKE: &str = "/oauth2/revoke";
-
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
 
 /// A refresh token that was never issued.
 fn unknown_refresh_token() -> String {
@@ -24,7 +16,7 @@ async fn assert_dead(client: &OAuthClient, refresh_token: &str) {
 
 #[tokio::test]
 async fn rv_01_a_request_is_a_form_with_a_token() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let http = stack.auth().http();
 
     stack.client().request_at(REVOKE, &[]).send().await.assert_oauth_error(400, "invalid_request");
@@ -42,7 +34,7 @@ async fn rv_01_a_request_is_a_form_with_a_token() {
 
 #[tokio::test]
 async fn rv_02_the_client_comes_first() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let app = stack.app("app").await;
     let tokens = app.open_session("ada", PASSWORD).await;
 
@@ -56,7 +48,7 @@ async fn rv_02_the_client_comes_first() {
 
 #[tokio::test]
 async fn rv_03_a_rr_12_a_token_that_is_none_needs_no_revoking() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
     let forged = Token::read(&tokens.access).claim("jti", "another").sign(&tests::jwt::SigningKey::generate());
@@ -75,7 +67,7 @@ async fn rv_03_a_rr_12_a_token_that_is_none_needs_no_revoking() {
 
 #[tokio::test]
 async fn rv_03_a_rr_16_a_token_that_is_nearly_right_revokes_nothing() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
     let good = &tokens.refresh;
@@ -97,7 +89,7 @@ async fn rv_03_a_rr_16_a_token_that_is_nearly_right_revokes_nothing() {
 
 #[tokio::test]
 async fn rv_04_a_rr_12_a_token_of_another_client_is_refused_and_lives() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let (mine, other) = (stack.app("mine").await, stack.app("other").await);
     let api = stack.introspecting_client().await;
     let tokens = mine.open_session("ada", PASSWORD).await;
@@ -114,7 +106,7 @@ async fn rv_04_a_rr_12_a_token_of_another_client_is_refused_and_lives() {
 
 #[tokio::test]
 async fn rv_05_a_rr_12_a_hint_is_no_more_than_a_hint() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let (client, api) = (stack.client(), stack.introspecting_client().await);
 
     for hint in ["access_token", "refresh_token", "nonsense", ""] {
@@ -131,7 +123,7 @@ async fn rv_05_a_rr_12_a_hint_is_no_more_than_a_hint() {
 
 #[tokio::test]
 async fn rv_06_a_refresh_token_is_revoked_with_its_whole_family() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let first = client.open_session("ada", PASSWORD).await;
     let second = client.next_tokens(&first.refresh).await;
@@ -152,7 +144,7 @@ async fn rv_06_a_refresh_token_is_revoked_with_its_whole_family() {
 
 #[tokio::test]
 async fn rv_06_an_access_token_is_revoked_by_itself() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let (client, api) = (stack.client(), stack.introspecting_client().await);
     let first = client.open_session("ada", PASSWORD).await;
     let second = client.next_tokens(&first.refresh).await;
@@ -168,7 +160,7 @@ async fn rv_06_an_access_token_is_revoked_by_itself() {
 
 #[tokio::test]
 async fn rv_06_the_issuers_own_api_obeys_at_once() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client().scope("account");
     let tokens = client.open_session("ada", PASSWORD).await;
     let account = || stack.auth().http().get("/account").bearer(&tokens.access);
@@ -181,7 +173,7 @@ async fn rv_06_the_issuers_own_api_obeys_at_once() {
 
 #[tokio::test]
 async fn rv_06_the_token_of_a_client_on_its_own_behalf_can_be_revoked() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let mut new = stack.new_client("batch", auth_service::ClientKind::Confidential, &["client_credentials"], "documents:read");
     new.roles = vec!["reader".to_owned()];
     let batch = stack.auth().register(new).await;
@@ -196,7 +188,7 @@ async fn rv_06_the_token_of_a_client_on_its_own_behalf_can_be_revoked() {
 
 #[tokio::test]
 async fn rv_07_a_rr_13_a_revocation_that_failed_is_never_told_as_done() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
     let database = stack.auth_home().database();
@@ -217,8 +209,7 @@ async fn rv_07_a_rr_13_a_revocation_that_failed_is_never_told_as_done() {
 #[tokio::test]
 async fn rv_08_a_browser_may_revoke_from_an_origin_that_was_registered() {
     let origin = "https://app.example";
-    let stack = Stack::builder().auth(move |config| config.cors_origins = vec![origin.to_owned()]).start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::builder().auth(move |config| config.cors_origins = vec![origin.to_owned()]).with_ada("editor").await;
     let tokens = stack.client().open_session("ada", PASSWORD).await;
     let preflight = |from: &str| {
         let call = stack.auth().http().request("OPTIONS", REVOKE).header("origin", from);
@@ -233,4 +224,20 @@ async fn rv_08_a_browser_may_revoke_from_an_origin_that_was_registered() {
     done.assert_status(200);
     assert_eq!(done.header("access-control-allow-origin"), Some(origin), "{done}");
     assert_dead(&stack.client(), &tokens.refresh).await;
+}
+
+#[tokio::test]
+async fn two_replicas_share_what_was_revoked() {
+    let home = AuthHome::new().await;
+    let [one, other] = home.start_two().await;
+    one.user("ada", &["editor"]).await;
+    let tokens = one.client().scope("account").open_session("ada", PASSWORD).await;
+    let account = || other.http().get("/account").bearer(&tokens.access).send();
+    account().await.assert_ok();
+
+    one.client().revoke(&tokens.refresh).await.assert_status(200);
+
+    other.client().refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
+    until("the other one follows", async || account().await.status() != 200).await;
+    account().await.assert_invalid_token();
 }

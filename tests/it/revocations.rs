@@ -5,16 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 use shared::access_token::{StalePolicy, status_list::StatusList};
 use tests::{
-    Answer, MockIssuer, Reply, ResourceHome, ResourceServer,
+    Answer, MockIssuer, PATIENCE, Reply, ResourceHome, ResourceServer,
     jwt::{SigningKey, Token},
+    until, until_some,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 const LISTS: &str = "/status-lists";
 const LIST: &str = "/status-lists/1";
-
-/// It only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An issuer that says where its status lists are, and a resource-service that trusts it.
 async fn following(policy: StalePolicy, max_stale: Duration) -> (MockIssuer, ResourceServer, ResourceHome) {
@@ -68,16 +66,10 @@ async fn present(issuer: &MockIssuer, resource: &ResourceServer, place: u64) -> 
 
 /// Waits until the token of this place is answered like this.
 async fn await_status(issuer: &MockIssuer, resource: &ResourceServer, place: u64, status: u16) -> Answer {
-    let answered = async {
-        loop {
-            let answer = present(issuer, resource, place).await;
-            if answer.status() == status {
-                return answer;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, answered).await.unwrap_or_else(|_| panic!("it is never answered with {status}"))
+    until_some(&format!("it is answered with {status}"), async || {
+        Some(present(issuer, resource, place).await).filter(|answer| answer.status() == status)
+    })
+    .await
 }
 
 #[tokio::test]
@@ -111,12 +103,7 @@ async fn jv_12_a_list_that_a_token_made_known_is_followed_from_then_on() {
     issuer.reply(LISTS, Reply::Json(json!({"status_lists": []})));
     let asked = || issuer.requests().iter().filter(|line| line.contains(&format!("{LISTS} "))).count();
     let before = asked();
-    let idle = async {
-        while asked() == before {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(PATIENCE, idle).await.expect("it asks which lists there are");
+    until("it asks which lists there are", async || asked() != before).await;
     issuer.reply(LISTS, Reply::Json(json!({"status_lists": [uri(&issuer)]})));
     present(&issuer, &resource, 7).await.assert_ok();
 
@@ -172,17 +159,12 @@ async fn lists_that_cannot_be_had_are_answered_as_the_settings_say() {
         issuer.reply(LIST, raw("500 Internal Server Error", ""));
         let ready = || resource.http().get("/health/ready").send();
         let expected = if status == 200 { 200 } else { 503 };
-        let noticed = async {
-            loop {
-                let answer = ready().await;
-                assert!(matches!(answer.status(), 200 | 503), "{answer}");
-                if !answer.json()["checks"]["revocations"].to_string().contains("\"fresh\":true") {
-                    return;
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout(PATIENCE, noticed).await.expect("it is noticed");
+        until("it is noticed", async || {
+            let answer = ready().await;
+            assert!(matches!(answer.status(), 200 | 503), "{answer}");
+            !answer.json()["checks"]["revocations"].to_string().contains("\"fresh\":true")
+        })
+        .await;
 
         let answer = await_status(&issuer, &resource, 7, status).await;
         if status == 503 {

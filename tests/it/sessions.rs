@@ -1,15 +1,7 @@
 //! Sessions: one login at one client, to be ended by itself or with all the others of a person.
 
-use std::time::Duration;
-
 use serde_json::json;
 use tests::{OAuthClient, PASSWORD, Stack, Tokens, jwt::Token};
-
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
 
 /// Expects that nothing of a session is worth anything any more, here or at resource-service.
 async fn assert_ended(stack: &Stack, client: &OAuthClient, tokens: &Tokens) {
@@ -31,7 +23,7 @@ async fn session_ids(stack: &Stack) -> Vec<String> {
 
 #[tokio::test]
 async fn a_session_remembers_where_it_was_opened_and_when_it_was_used() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let request = stack.client().password_request("ada", PASSWORD).header("user-agent", "the phone of ada");
     let tokens = Tokens::of(&request.send().await);
     let database = stack.auth_home().database();
@@ -48,7 +40,7 @@ async fn a_session_remembers_where_it_was_opened_and_when_it_was_used() {
 
 #[tokio::test]
 async fn a_session_can_be_ended_by_itself() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let ended = client.open_session("ada", PASSWORD).await;
     let ended_id = session_ids(&stack).await.remove(0);
@@ -65,7 +57,7 @@ async fn a_session_can_be_ended_by_itself() {
 
 #[tokio::test]
 async fn a_rr_18_all_sessions_of_a_person_end_at_once_and_nobody_elses() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     stack.user("rob", &["reader"]).await;
     let (client, app) = (stack.client(), stack.app("app").await);
     let mine = [
@@ -91,7 +83,7 @@ async fn a_rr_18_all_sessions_of_a_person_end_at_once_and_nobody_elses() {
 
 #[tokio::test]
 async fn a_rr_18_a_session_without_refresh_token_ends_too() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let new = stack.new_client("brief", auth_service::ClientKind::Public, &["password"], "documents:read");
     let token = stack.auth().register(new).await.log_in("ada", PASSWORD).await;
     stack.present(&token).await.assert_ok();
@@ -104,7 +96,7 @@ async fn a_rr_18_a_session_without_refresh_token_ends_too() {
 /// A.JV-28
 #[tokio::test]
 async fn a_rr_09_a_disabled_user_has_nothing_left_and_gets_nothing_back() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
     let account = client.clone().scope("account").log_in("ada", PASSWORD).await;
@@ -124,7 +116,7 @@ async fn a_rr_09_a_disabled_user_has_nothing_left_and_gets_nothing_back() {
 
 #[tokio::test]
 async fn rf_05_a_new_password_ends_what_was_issued_under_the_old_one() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let first = client.open_session("ada", PASSWORD).await;
     let second = client.next_tokens(&first.refresh).await;
@@ -139,7 +131,7 @@ async fn rf_05_a_new_password_ends_what_was_issued_under_the_old_one() {
 
 #[tokio::test]
 async fn a_rr_09_roles_are_read_anew_at_every_refresh() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let mut tokens = client.open_session("ada", PASSWORD).await;
 
@@ -157,7 +149,7 @@ async fn a_rr_09_roles_are_read_anew_at_every_refresh() {
 
 #[tokio::test]
 async fn a_rr_09_without_any_role_nothing_is_refreshed() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
 

@@ -6,17 +6,13 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use auth_service::Config;
 use redis::AsyncCommands;
 use shared::server::rate_limit::{RedisUrl, rules};
-use tests::{Answer, AuthHome, AuthProgram, AuthServer, Http, TestRedis, free_address};
-use tokio::time::{sleep, timeout};
-
-/// How long it may take to notice that Redis is back; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
+use tests::{Answer, AuthHome, AuthProgram, AuthServer, Http, PATIENCE, TestRedis, free_address, until};
+use tokio::time::timeout;
 
 /// Two homes with one name, which nobody else has: what they have in common is Redis.
 struct Installation {
@@ -71,12 +67,7 @@ impl Metrics {
     }
 
     async fn await_shared(&self, expected: bool) {
-        let noticed = async {
-            while self.is_shared().await != expected {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, noticed).await.expect("it is noticed");
+        until("it is noticed", async || self.is_shared().await == expected).await;
     }
 }
 

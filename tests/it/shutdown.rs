@@ -6,14 +6,11 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tests::{AuthProgram, PASSWORD, wire};
+use tests::{AuthProgram, PASSWORD, PATIENCE, wire};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{sleep, timeout},
 };
-
-/// It only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A.FA-12.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,28 +1,18 @@
 //! Revocation that verifiers hear of by themselves (draft-ietf-oauth-status-list).
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use auth_service::{ClientKind, NewClient};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 use serde_json::{Value, json};
 use shared::access_token::status_list::StatusList;
-use tests::{Answer, PASSWORD, Stack, jwt::Token};
-use tokio::time::{sleep, timeout};
+use tests::{Answer, PASSWORD, Stack, jwt::Token, until, until_some};
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const MEDIA_TYPE: &str = "application/statuslist+jwt";
 
-/// It only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
-
 /// The longest list that the tests are ready to read, decompressed.
 const LONGEST: usize = 1 << 20;
-
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
-    stack.user("ada", &["editor"]).await;
-    stack
-}
 
 /// Where a token can be revoked: its place, and the URL of the list.
 fn place_of(token: &str) -> (u64, String) {
@@ -68,7 +58,7 @@ async fn status_of(stack: &Stack, token: &str) -> Option<u8> {
 
 #[tokio::test]
 async fn every_access_token_has_a_place_of_its_own_that_tells_nothing() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
 
     let mut tokens = client.open_session("ada", PASSWORD).await;
@@ -89,7 +79,7 @@ async fn every_access_token_has_a_place_of_its_own_that_tells_nothing() {
 
 #[tokio::test]
 async fn a_list_is_signed_and_says_how_long_it_keeps() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let token = stack.client().log_in("ada", PASSWORD).await;
     let (idx, uri) = place_of(&token);
 
@@ -108,7 +98,7 @@ async fn a_list_is_signed_and_says_how_long_it_keeps() {
 
 #[tokio::test]
 async fn a_list_that_is_known_already_is_not_sent_again_until_it_changes() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let token = stack.client().log_in("ada", PASSWORD).await;
     let (_, uri) = place_of(&token);
     let path = uri.strip_prefix(stack.auth().issuer()).expect("the list is at the issuer").to_owned();
@@ -128,25 +118,19 @@ async fn a_list_that_is_known_already_is_not_sent_again_until_it_changes() {
 
 #[tokio::test]
 async fn the_metadata_leads_to_every_list_with_living_tokens() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let token = stack.client().log_in("ada", PASSWORD).await;
     let metadata = stack.auth().http().get(METADATA).send().await.assert_ok();
     let aggregation = metadata["status_list_aggregation_endpoint"].as_str().expect("the draft's member");
     let path = aggregation.strip_prefix(stack.auth().issuer()).expect("it is at the issuer").to_owned();
 
     let (_, uri) = place_of(&token);
-    let named = async {
-        loop {
-            let aggregation = stack.auth().http().get(&path).send().await.assert_ok();
-            let lists = aggregation["status_lists"].as_array().expect("an array").clone();
-            if lists.contains(&json!(uri)) {
-                return lists;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-
-    let lists = timeout(PATIENCE, named).await.expect("a list that was opened is named");
+    let lists = until_some("a list that was opened is named", async || {
+        let aggregation = stack.auth().http().get(&path).send().await.assert_ok();
+        let lists = aggregation["status_lists"].as_array().expect("an array").clone();
+        lists.contains(&json!(uri)).then_some(lists)
+    });
+    let lists = lists.await;
 
     let lists: Vec<&str> = lists.iter().filter_map(Value::as_str).collect();
     for uri in lists {
@@ -157,7 +141,7 @@ async fn the_metadata_leads_to_every_list_with_living_tokens() {
 
 #[tokio::test]
 async fn a_list_that_is_none_is_not_found() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
 
     for id in ["unheard-of", "..%2f..%2fetc%2fpasswd", "%00", "' OR 1=1 --", &"a".repeat(1000)] {
         let answer = stack.auth().http().get(&format!("/oauth2/status-lists/{}", id.replace(' ', "%20"))).send().await;
@@ -168,7 +152,7 @@ async fn a_list_that_is_none_is_not_found() {
 
 #[tokio::test]
 async fn only_what_was_revoked_is_marked() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let first = client.open_session("ada", PASSWORD).await;
     let second = client.next_tokens(&first.refresh).await;
@@ -187,7 +171,7 @@ async fn only_what_was_revoked_is_marked() {
 /// A.JV-28
 #[tokio::test]
 async fn after_a_revocation_the_access_token_is_refused_without_anybody_asking_about_it() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
     let other = client.open_session("ada", PASSWORD).await;
@@ -201,7 +185,7 @@ async fn after_a_revocation_the_access_token_is_refused_without_anybody_asking_a
 
 #[tokio::test]
 async fn a_token_that_was_never_seen_before_its_revocation_is_refused_at_first_sight() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let client = stack.client();
     let tokens = client.open_session("ada", PASSWORD).await;
 
@@ -213,7 +197,7 @@ async fn a_token_that_was_never_seen_before_its_revocation_is_refused_at_first_s
 
 #[tokio::test]
 async fn a_ca_11_disabling_a_client_revokes_everything_it_was_issued() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let new = stack.new_client("batch", ClientKind::Confidential, &["client_credentials"], "documents:read");
     let batch = stack.auth().register(NewClient { roles: vec!["reader".to_owned()], ..new }).await;
     let app = stack.app("app").await;
@@ -242,46 +226,33 @@ async fn a_ca_11_disabling_a_client_revokes_everything_it_was_issued() {
 
 #[tokio::test]
 async fn a_list_is_dropped_when_its_last_token_has_ended() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let (_, uri) = place_of(&stack.client().log_in("ada", PASSWORD).await);
     list_at(&stack, &uri).await.assert_status(200);
 
     let database = stack.auth_home().database();
     database.run("UPDATE status_list SET expires_at = expires_at - 100000, closes_at = closes_at - 100000", []).await;
 
-    let dropped = async {
-        while list_at(&stack, &uri).await.status() != 404 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, dropped).await.expect("it is not offered any more");
+    until("it is not offered any more", async || list_at(&stack, &uri).await.status() == 404).await;
 }
 
 #[tokio::test]
 async fn a_jk_08_a_list_is_signed_anew_when_its_key_was_revoked() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let (_, uri) = place_of(&stack.client().log_in("ada", PASSWORD).await);
     let key_of = |answer: &Answer| jsonwebtoken::decode_header(answer.text()).expect("a JWT").kid.expect("it names its key");
     let revoked = key_of(&list_at(&stack, &uri).await);
 
     stack.operator().revoke_key(&revoked).await.expect("there is such a key");
 
-    let signed = async {
-        loop {
-            let list = list_at(&stack, &uri).await;
-            if key_of(&list) != revoked {
-                return list;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let list = timeout(PATIENCE, signed).await.expect("no verifier could believe the old one");
+    let by_another = async || Some(list_at(&stack, &uri).await).filter(|list| key_of(list) != revoked);
+    let list = until_some("it is signed by another key: no verifier could believe the old one", by_another).await;
     verified(&stack, &list).await;
 }
 
 #[tokio::test]
 async fn places_are_not_handed_out_twice_after_a_restart() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     let before = place_of(&stack.client().log_in("ada", PASSWORD).await);
     let issuer = stack.auth().issuer().to_owned();
     let (home, _resource_home) = stack.stop().await;

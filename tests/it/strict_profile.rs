@@ -8,8 +8,7 @@ use tests::{OAuthClient, PASSWORD, Stack};
 
 /// A development stack that goes on under the strict profile, with a session from before.
 async fn turned_strict() -> (tests::AuthHome, tests::AuthServer, OAuthClient, tests::Tokens) {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::with_ada("editor").await;
     let tokens = stack.client().open_session("ada", PASSWORD).await;
     let new = stack.new_client("batch", ClientKind::Confidential, &["password", "client_credentials"], "documents:read");
     let batch = stack.auth().register(NewClient { roles: vec!["reader".to_owned()], ..new }).await;

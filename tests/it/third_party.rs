@@ -42,8 +42,7 @@ async fn a_public_client_logs_in_and_calls_the_api() {
 
 #[tokio::test]
 async fn a_confidential_client_authenticates_in_either_way() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
     let secret = "a secret: with 100% + é";
     stack.auth().register(stack.new_client("batch", ClientKind::Confidential, &["password"], "documents:read")).await;
     rows::choose_secret(stack.auth_home().database(), "batch", secret).await;

@@ -11,16 +11,10 @@ fn good_grant() -> String {
     format!("grant_type=password&username=ada&password={}&client_id=first-party", PASSWORD.replace(' ', "+"))
 }
 
-async fn stack_with_ada() -> Stack {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
-    stack
-}
-
 /// A.TE-01
 #[tokio::test]
 async fn te_01_only_post_is_answered() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let with_query = format!("{TOKEN}?{}", good_grant());
 
     for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
@@ -36,7 +30,7 @@ async fn te_01_only_post_is_answered() {
 /// A.TE-03
 #[tokio::test]
 async fn te_01_the_body_is_a_form_in_utf_8() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let post = || stack.auth().http().post(TOKEN);
     let grant = good_grant();
 
@@ -73,7 +67,7 @@ async fn te_01_the_body_is_a_form_in_utf_8() {
 /// A.TE-02, A.TE-04
 #[tokio::test]
 async fn te_02_parameters_in_the_query_are_ignored_and_credentials_there_do_not_count() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     stack.app("batch").await;
     let post = |query: &str| stack.auth().http().post(&format!("{TOKEN}?{query}"));
 
@@ -92,7 +86,7 @@ async fn te_02_parameters_in_the_query_are_ignored_and_credentials_there_do_not_
 /// A.TE-05, A.TE-06
 #[tokio::test]
 async fn te_03_unknown_parameters_are_ignored_and_change_nothing() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let extra = "sub=usr_x&iss=https%3A%2F%2Fevil.example&aud=x&roles=admin&exp=9999999999&client_name=x&scopes=documents%3Aadmin&state=active";
 
     let plain = stack.auth().http().post(TOKEN).form_text(good_grant()).send().await.assert_tokens();
@@ -108,7 +102,7 @@ async fn te_03_unknown_parameters_are_ignored_and_change_nothing() {
 /// A.TE-05
 #[tokio::test]
 async fn te_03_an_empty_parameter_is_an_omitted_one() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let post = |body: String| stack.auth().http().post(TOKEN).form_text(body);
 
     for empty in ["scope=", "resource=", "client_secret=", "unknown=", "scope", "&"] {
@@ -126,7 +120,7 @@ async fn te_03_an_empty_parameter_is_an_omitted_one() {
 /// A.TE-04
 #[tokio::test]
 async fn te_03_a_repeated_parameter_is_an_invalid_request() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let post = |body: String| stack.auth().http().post(TOKEN).form_text(body);
 
     for repeated in [
@@ -155,7 +149,7 @@ async fn te_03_a_repeated_parameter_is_an_invalid_request() {
 /// A.TE-07
 #[tokio::test]
 async fn te_04_a_grant_type_that_does_not_exist_is_unsupported() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let client = stack.client();
 
     for grant_type in [
@@ -185,8 +179,7 @@ async fn te_04_a_grant_type_that_does_not_exist_is_unsupported() {
 /// A.TE-08
 #[tokio::test]
 async fn te_04_a_grant_that_the_client_may_not_use_is_unauthorized() {
-    let stack = Stack::builder().auth(|config| config.login_throttle = true).start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::builder().auth(|config| config.login_throttle = true).with_ada("reader").await;
     let batch = stack.new_client("batch", ClientKind::Confidential, &["client_credentials"], "documents:read");
     let fresh = stack.new_client("fresh", ClientKind::Public, &[], "documents:read");
 
@@ -202,7 +195,7 @@ async fn te_04_a_grant_that_the_client_may_not_use_is_unauthorized() {
 
 #[tokio::test]
 async fn te_04_the_strict_profile_has_no_password_grant() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let issuer = stack.auth().issuer().to_owned();
     let (home, _) = stack.stop().await;
 
@@ -220,7 +213,7 @@ async fn te_04_the_strict_profile_has_no_password_grant() {
 /// A.TE-20
 #[tokio::test]
 async fn te_05_an_error_never_repeats_what_was_sent() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let post = |body: &str| stack.auth().http().post(TOKEN).form_text(body);
 
     for hostile in [
@@ -251,7 +244,7 @@ async fn te_05_an_error_never_repeats_what_was_sent() {
 /// A.TE-15
 #[tokio::test]
 async fn te_06_tokens_come_with_type_lifetime_and_scope() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
 
     let answer = stack.client().password("ada", PASSWORD).await;
 
@@ -271,7 +264,7 @@ async fn te_06_tokens_come_with_type_lifetime_and_scope() {
 /// A.TE-15
 #[tokio::test]
 async fn te_07_nothing_the_endpoint_answers_is_ever_stored() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
 
     stack.client().password("ada", PASSWORD).await.assert_status(200).assert_never_stored();
     stack.client().password("ada", "wrong").await.assert_status(400).assert_never_stored();
@@ -281,7 +274,7 @@ async fn te_07_nothing_the_endpoint_answers_is_ever_stored() {
 
 #[tokio::test]
 async fn a_request_that_is_no_good_leaves_the_service_as_it_was() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let post = |body: Vec<u8>| stack.auth().http().post(TOKEN).form_text(body);
     let broken: [&[u8]; 6] =
         [b"grant_type=password&username=%FF", b"grant_type=\xff\xfe", b"%", b"%zz", b"=", b"grant_type=pass\xc0\xafword"];
@@ -302,7 +295,7 @@ async fn a_request_that_is_no_good_leaves_the_service_as_it_was() {
 
 #[tokio::test]
 async fn a_body_larger_than_any_that_makes_sense_is_refused_unread() {
-    let stack = stack_with_ada().await;
+    let stack = Stack::with_ada("reader").await;
     let long = format!("{}&padding={}", good_grant(), "x".repeat(16 * 1024));
     let post = |body: &str| stack.auth().http().post(TOKEN).form_text(body);
 

@@ -12,8 +12,7 @@ const API_KEY: &str = "urn:x-oauth:token-type:api-key";
 
 /// A stack with Ada, an editor, and a key of hers.
 async fn stack_with_key(scope: &str) -> (Stack, String) {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::with_ada("editor").await;
     let key = stack.api_key("ada", scope).await;
     (stack, key)
 }
@@ -92,8 +91,7 @@ async fn a_ak_07_one_token_is_for_one_resource() {
 
 #[tokio::test]
 async fn a_ak_07_a_token_ends_with_its_key() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::with_ada("editor").await;
     let scope = "documents:read".parse().expect("a scope");
     let new = NewApiKey { name: "brief", scope: &scope, lifetime: Duration::from_mins(1), sources: &[] };
     let key = stack.operator().add_api_key("ada", new).await.expect("it is acceptable");

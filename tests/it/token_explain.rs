@@ -68,8 +68,7 @@ async fn a_token_of_another_issuer_is_signed_with_a_key_that_nobody_here_publish
 
 #[tokio::test]
 async fn a_revoked_token_is_told_from_a_living_one() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
     let tokens = stack.client().open_session("ada", PASSWORD).await;
     assert!(explain(&stack, &tokens.access, &[]).await.1);
 
@@ -83,8 +82,7 @@ async fn a_revoked_token_is_told_from_a_living_one() {
 
 #[tokio::test]
 async fn a_refresh_token_says_whether_it_can_still_be_used() {
-    let stack = Stack::start().await;
-    stack.user("ada", &["reader"]).await;
+    let stack = Stack::with_ada("reader").await;
     let first = stack.client().open_session("ada", PASSWORD).await;
     let (report, is_good) = explain(&stack, &first.refresh, &[]).await;
     assert!(is_good && report["facts"].to_string().contains("ada (usr_"), "{report}");

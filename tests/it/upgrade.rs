@@ -22,8 +22,7 @@ async fn expand(database: &TestDatabase) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_old_version_goes_on_while_the_schema_is_ahead_of_it() {
-    let stack = Stack::builder().auth(|config| config.rate_limits = Vec::new()).start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::builder().auth(|config| config.rate_limits = Vec::new()).with_ada("editor").await;
     let (client, api) = (stack.client(), stack.api());
     let first = client.open_session("ada", PASSWORD).await;
     let text = json!({"title": "Notes", "content": "What they say."});

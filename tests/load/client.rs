@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -32,6 +33,13 @@ impl Answer<'_> {
         let mut fields = head.lines().filter_map(|line| line.split_once(':'));
         fields.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
     }
+}
+
+/// A member of a JSON answer that is a text.
+pub(crate) fn member(body: &[u8], name: &str) -> anyhow::Result<String> {
+    let body: Value = serde_json::from_slice(body).context("the answer is no JSON")?;
+    let text = body[name].as_str().with_context(|| format!("the answer has no `{name}`"))?;
+    Ok(text.to_owned())
 }
 
 impl Connection {

@@ -9,9 +9,9 @@ use anyhow::{Context, ensure};
 use sea_orm::{ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, Statement};
 
 use crate::{
-    client::{self, Connection, Same},
+    client::{self, Connection, Same, member},
     scenario,
-    services::{Services, member},
+    services::Services,
 };
 
 const PEOPLE: [u64; 3] = [10, 10_000, 1_000_000];

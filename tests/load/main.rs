@@ -13,12 +13,14 @@ mod growth;
 mod pin;
 mod raw;
 mod report;
+mod request;
 mod rotations;
 mod scenario;
 mod script;
 mod services;
 mod soak;
 mod storm;
+mod usage;
 
 use std::{process::ExitCode, time::Duration};
 

@@ -19,7 +19,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::{
     client::{self, Same},
     pin,
-    services::{self, Usage},
+    request::get,
+    usage::Usage,
 };
 
 const TIME: Duration = Duration::from_secs(3);
@@ -79,7 +80,7 @@ async fn greeting(this: &std::path::Path) -> anyhow::Result<Limit> {
     let mut server = pin::command(this, pin::SERVICE).arg("hello").stdout(std::process::Stdio::piped()).spawn()?;
     let mut lines = BufReader::new(server.stdout.take().context("the greeting server has an output")?).lines();
     let address = lines.next_line().await?.context("the greeting server names its address")?;
-    let request = services::get(&address, "/hello", &[]);
+    let request = get(&address, "/hello", &[]);
     let scripts = vec![Same { request, status: 200 }; 64];
     let before = Usage::of(server.id());
     let outcome = client::press(&address, scripts, TIME + TIME / 4).await?;

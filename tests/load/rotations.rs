@@ -1,7 +1,7 @@
 //! Many rotations of the signing key under load: no valid token may be refused, by either service.
 //!
 //! A key stays listed for an hour after it stopped, and no more than 32 may be, so 30 is about as many as an hour takes.
-//! `keys::a_jk_07_twenty_rotations_under_load_refuse_no_valid_token` in `tests/it` is the short form.
+//! `keys::rotation::a_jk_07_twenty_rotations_under_load_refuse_no_valid_token` in `tests/it` is the short form.
 
 use std::{
     process::ExitCode,
@@ -16,8 +16,9 @@ use anyhow::ensure;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    client::Connection,
-    services::{Services, get, member},
+    client::{Connection, member},
+    request::get,
+    services::Services,
 };
 
 /// How many requests a second each of the clients makes at the most.

@@ -6,12 +6,14 @@ use anyhow::{Context, bail, ensure};
 use tokio::time::{sleep, sleep_until};
 
 use crate::{
-    client::{self, Answer, Connection, Same, Script},
+    client::{self, Answer, Connection, Same, Script, member},
     raw::Limits,
     report::{Line, Report, Target},
+    request::get,
     script::{Each, Mixed, Refreshing},
-    services::{Services, Usage, get, member},
+    services::Services,
     storm,
+    usage::Usage,
 };
 
 pub(crate) const KEYS: &str = "/.well-known/jwks.json";

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::{
-    client::{Answer, Heed, Same, Script},
-    services::{Services, member},
+    client::{Answer, Heed, Same, Script, member},
+    services::Services,
 };
 
 /// The same at a steady pace, so that it shows how long an answer takes beside other work, and is no work itself.

@@ -2,25 +2,26 @@
 //! server of their own.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
-use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::Value;
 use tempfile::TempDir;
-use tests::PostgresqlServer;
+use tests::{PostgresqlServer, free_address};
 use tokio::{
     io::AsyncWriteExt,
     process::{Child, Command},
     time::{sleep, timeout},
 };
-use url::form_urlencoded;
 
-use crate::{client::Connection, pin};
+use crate::{
+    client::Connection,
+    pin,
+    request::{get, post},
+    usage::Usage,
+};
 
 /// Of the one person who lives here.
 const PASSWORD: &str = "correct horse battery staple";
@@ -48,36 +49,6 @@ pub(crate) struct Services {
     pub(crate) brief: String,
     /// The secret of the client `documents-api`, which may look at tokens for the documents.
     introspecting: String,
-}
-
-/// What a process has used up so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Usage {
-    /// Time on a processor.
-    pub(crate) cpu: Duration,
-    /// Memory it holds, in MiB.
-    pub(crate) memory: f64,
-    /// What of it is its own: the rest is read from the program's file and can be given up at any time.
-    pub(crate) own: f64,
-}
-
-impl Usage {
-    /// What the process of this number has used up.
-    pub(crate) fn of(id: Option<u32>) -> Self {
-        const TICKS: u64 = 100;
-        const PAGE: f64 = 4096.0;
-        let Some(id) = id else { return Self::default() };
-        let read = |file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
-        // Behind the name, which may hold spaces and parentheses.
-        let stat = read("stat");
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        let statm = read("statm");
-        let pages = |at: usize| statm.split_whitespace().nth(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-        let (memory, of_files) = (pages(1) * PAGE / 1024.0 / 1024.0, pages(2) * PAGE / 1024.0 / 1024.0);
-        let cpu = Duration::from_millis((ticks(11) + ticks(12)) * 1000 / TICKS);
-        Self { cpu, memory, own: memory - of_files }
-    }
 }
 
 /// How long a start takes, and what it leaves in memory.
@@ -116,7 +87,7 @@ impl Services {
     async fn start_with(manner: Manner) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let programs = std::env::current_exe()?.parent().context("a program is in a directory")?.to_owned();
-        let (auth_port, resource_port) = (free_port()?, free_port()?);
+        let (auth_port, resource_port) = (free_address().port(), free_address().port());
         let settings = auth_settings(&manner, directory.path(), auth_port, resource_port);
         let auth = serve(&programs, "auth-service", settings)?;
         let resource = serve(&programs, "resource-service", resource_settings(directory.path(), auth_port, resource_port))?;
@@ -279,35 +250,8 @@ impl Services {
 
     /// A form for auth-service, from a client that authenticates by HTTP Basic.
     pub(crate) fn form(&self, path: &str, client: Option<(&str, &str)>, fields: &[(&str, &str)]) -> Vec<u8> {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let basic = client.map_or_else(String::new, |(id, secret)| {
-            format!("authorization: Basic {}\r\n", BASE64_STANDARD.encode(format!("{id}:{secret}")))
-        });
-        format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost:{}\r\n{basic}content-type: application/x-www-form-urlencoded\r\n\
-             content-length: {}\r\n\r\n{body}",
-            self.auth_port,
-            body.len()
-        )
-        .into_bytes()
+        post(&format!("localhost:{}", self.auth_port), path, client, fields)
     }
-}
-
-/// A GET with further headers.
-pub(crate) fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
-    let mut request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n");
-    for (name, value) in headers {
-        request.extend([name, ": ", value, "\r\n"]);
-    }
-    request.push_str("\r\n");
-    request.into_bytes()
-}
-
-/// A member of a JSON answer that is a text.
-pub(crate) fn member(body: &[u8], name: &str) -> anyhow::Result<String> {
-    let body: Value = serde_json::from_slice(body).context("the answer is no JSON")?;
-    let text = body[name].as_str().with_context(|| format!("the answer has no `{name}`"))?;
-    Ok(text.to_owned())
 }
 
 fn auth_settings(manner: &Manner, directory: &Path, port: u16, resource_port: u16) -> Vec<(&'static str, String)> {
@@ -355,8 +299,4 @@ async fn await_ready(address: &str) -> anyhow::Result<()> {
         }
     };
     timeout(PATIENCE, ready).await.with_context(|| format!("what listens on {address} does not become ready"))
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -5,9 +5,9 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::ensure;
 
 use crate::{
-    client::{self, Connection},
+    client::{self, Connection, member},
     scenario,
-    services::{Services, member},
+    services::Services,
 };
 
 const CONNECTIONS: usize = 16;

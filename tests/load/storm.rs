@@ -12,9 +12,10 @@ use anyhow::ensure;
 use crate::{
     client::{self, Outcome, Same},
     report::{Goal, Line, Report, Target},
+    request::get,
     scenario::KEYS,
     script::{Paced, Patient},
-    services::{Services, get},
+    services::Services,
 };
 
 const LOGINS: usize = 64;

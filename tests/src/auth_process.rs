@@ -14,10 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{ADMIN_PASSWORD, AuthHome, Http, OAuthClient, free_address};
-
-/// How long a start may take; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{ADMIN_PASSWORD, AuthHome, Http, OAuthClient, PATIENCE, free_address};
 
 /// Where an auth-service lives that is run as a program: a home, and the settings of its environment.
 pub struct AuthProgram {

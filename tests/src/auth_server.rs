@@ -65,6 +65,13 @@ impl AuthHome {
         self.start_on(Listener::bind((Ipv4Addr::LOCALHOST, 0)).await?, config).await
     }
 
+    /// Starts two replicas at once, under one name.
+    pub async fn start_two(&self) -> [AuthServer; 2] {
+        let start = || self.start(|config| config.issuer = Some("http://issuer.example".to_owned()));
+        let (one, other) = tokio::join!(start(), start());
+        [one.expect("the one starts"), other.expect("the other starts")]
+    }
+
     /// Starts the service behind a socket that is bound already, with these changes to the settings of a development server.
     pub async fn start_behind(&self, listener: Listener, change: impl FnOnce(&mut Config)) -> anyhow::Result<AuthServer> {
         let config = self.settings(change)?;

@@ -18,3 +18,9 @@ pub async fn choose_secret(database: &TestDatabase, client_id: &str, secret: &st
 pub async fn demand_new_password(database: &TestDatabase, username: &str) {
     database.run(r#"UPDATE "user" SET must_change_password = TRUE WHERE canonical = $1"#, [username.into()]).await;
 }
+
+/// Makes it so that nobody has had the turn at forgetting what has ended. A start begins with that, if nobody had it within the
+/// last minute: so whoever was started before would make the next one wait.
+pub async fn give_back_the_turn(database: &TestDatabase) {
+    database.run("DELETE FROM setting WHERE name = 'turn_purge'", []).await;
+}

@@ -8,12 +8,8 @@ use std::{
 use auth_service::{ClientKind, NewApiKey, NewClient, Operator};
 use secrecy::ExposeSecret;
 use shared::server::listener::Listener;
-use tokio::time::{sleep, timeout};
 
-use crate::{Answer, AuthHome, AuthServer, Http, OAuthClient, ResourceHome, ResourceServer};
-
-/// How long a change at the issuer may take until resource-service knows; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{Answer, AuthHome, AuthServer, Http, OAuthClient, ResourceHome, ResourceServer, until, until_some};
 
 /// Who lives in the demo beside the administrator, each with the one role; their password is [`crate::PASSWORD`].
 pub const PEOPLE: [(&str, &str); 2] = [("ada", "editor"), ("rob", "reader")];
@@ -43,6 +39,11 @@ impl Stack {
     /// Starts a development stack.
     pub async fn start() -> Self {
         Self::builder().start().await
+    }
+
+    /// Starts a development stack, with Ada, who has this role.
+    pub async fn with_ada(role: &str) -> Self {
+        Self::builder().with_ada(role).await
     }
 
     /// Prepares a stack with other settings.
@@ -126,16 +127,7 @@ impl Stack {
 
     /// Waits until resource-service refuses an access token that it took before.
     pub async fn await_refusal(&self, access_token: &str) {
-        let refused = async {
-            loop {
-                let answer = self.present(access_token).await;
-                if answer.status() != 200 {
-                    return answer;
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout(PATIENCE, refused).await.expect("the revocation arrives").assert_invalid_token();
+        await_refusal(async || self.present(access_token).await).await;
     }
 
     /// Creates a user whose password is [`crate::PASSWORD`], and returns their identifier.
@@ -156,26 +148,12 @@ impl Stack {
 
     /// Waits until resource-service refuses an API key that it took before.
     pub async fn await_refusal_of_key(&self, api_key: &str) {
-        let refused = async {
-            loop {
-                let answer = self.present_key(api_key).await;
-                if answer.status() != 200 {
-                    return answer;
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout(PATIENCE, refused).await.expect("the revocation arrives").assert_invalid_token();
+        await_refusal(async || self.present_key(api_key).await).await;
     }
 
     /// Waits until resource-service has the issuer's keys: it starts first, and may have to ask for them a second time.
     pub async fn await_ready(&self) {
-        let ready = async {
-            while self.api().get("/health/ready").send().await.status() != 200 {
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout(PATIENCE, ready).await.expect("the issuer's keys arrive");
+        until("the issuer's keys arrive", async || self.api().get("/health/ready").send().await.status() == 200).await;
     }
 
     /// Makes an API key for a user, once resource-service is ready for it.
@@ -217,13 +195,29 @@ impl Builder {
     /// Changes settings of auth-service.
     #[must_use]
     pub fn auth(self, change: impl FnOnce(&mut auth_service::Config) + Send + 'static) -> Self {
-        Self { auth: Box::new(change), ..self }
+        let before = self.auth;
+        let auth = |config: &mut auth_service::Config| {
+            before(config);
+            change(config);
+        };
+        Self { auth: Box::new(auth), ..self }
+    }
+
+    /// Lets a status list live for a second, so that a revocation arrives within one.
+    #[must_use]
+    pub fn prompt(self) -> Self {
+        self.auth(|config| config.status_list_ttl = Duration::from_secs(1))
     }
 
     /// Changes settings of resource-service.
     #[must_use]
     pub fn resource(self, change: impl FnOnce(&mut resource_service::Config) + Send + 'static) -> Self {
-        Self { resource: Box::new(change), ..self }
+        let before = self.resource;
+        let resource = |config: &mut resource_service::Config| {
+            before(config);
+            change(config);
+        };
+        Self { resource: Box::new(resource), ..self }
     }
 
     /// Listens on these ports, if they are free, or else on others.
@@ -236,6 +230,13 @@ impl Builder {
     #[must_use]
     pub fn embedded(self) -> Self {
         Self { is_embedded: true, ..self }
+    }
+
+    /// Starts the stack, with Ada, who has this role.
+    pub async fn with_ada(self, role: &str) -> Stack {
+        let stack = self.start().await;
+        stack.user("ada", &[role]).await;
+        stack
     }
 
     /// Starts the stack.
@@ -263,6 +264,11 @@ impl Builder {
         resource.introduced().await;
         Stack { auth, resource, auth_home, resource_home }
     }
+}
+
+async fn await_refusal(mut present: impl AsyncFnMut() -> Answer) {
+    let refusal = until_some("the revocation arrives", async || Some(present().await).filter(|answer| answer.status() != 200));
+    refusal.await.assert_invalid_token();
 }
 
 async fn bind(preferred: u16) -> Listener {

@@ -10,6 +10,7 @@ use sea_orm::{
 
 use super::{
     AuditEvent, Store, StoreError, audit_event,
+    batch::{Batch, forget_earliest},
     status_list::{self, Place},
     user,
 };
@@ -236,31 +237,10 @@ pub(super) async fn end_tokens_of_holders(transaction: &DatabaseTransaction, rol
 /// Forgets a batch of keys that ended before `before`, and of the places of tokens that ended before `now`; says whether
 /// there may be more.
 pub(crate) async fn purge(store: &Store, before: i64, now: i64, batch: u64) -> Result<bool, StoreError> {
-    let writer = store.database.writer();
-    let behind: Option<i64> = api_key_token::Entity::find()
-        .select_only()
-        .column(api_key_token::Column::ExpiresAt)
-        .filter(api_key_token::Column::ExpiresAt.lte(now))
-        .order_by_asc(api_key_token::Column::ExpiresAt)
-        .offset(batch)
-        .limit(1)
-        .into_tuple()
-        .one(writer)
-        .await?;
-    // A batch ends with its last second whole, or it might be empty.
-    let until = behind.unwrap_or(now);
-    api_key_token::Entity::delete_many().filter(api_key_token::Column::ExpiresAt.lte(until)).exec(writer).await?;
-    let old: Vec<String> = Entity::find()
-        .select_only()
-        .column(Column::Id)
-        .filter(Column::ExpiresAt.lt(before).or(Column::RevokedAt.lt(before)))
-        .limit(batch)
-        .into_tuple()
-        .all(writer)
-        .await?;
-    let is_full = old.len() as u64 >= batch;
-    Entity::delete_many().filter(Column::Id.is_in(old)).exec(writer).await?;
-    Ok(is_full || behind.is_some())
+    let more_tokens = forget_earliest::<api_key_token::Entity>(store, api_key_token::Column::ExpiresAt, now + 1, batch).await?;
+    let ended = Column::ExpiresAt.lt(before).or(Column::RevokedAt.lt(before));
+    let more_keys = Batch::<Entity>::choose(store, Column::Id, ended, batch).await?.forget(store).await?;
+    Ok(more_tokens || more_keys)
 }
 
 /// Takes a key's row until the end of the transaction.

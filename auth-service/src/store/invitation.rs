@@ -1,8 +1,8 @@
 //! `invitation`: who holds its code may register, once.
 
-use sea_orm::{IntoActiveModel, QuerySelect, entity::prelude::*};
+use sea_orm::{IntoActiveModel, entity::prelude::*};
 
-use super::{AuditEvent, Store, StoreError, Stored, User, audit_event, role, user};
+use super::{AuditEvent, Store, StoreError, Stored, User, audit_event, batch::Batch, role, user};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -91,18 +91,7 @@ pub(crate) async fn register(
 
 /// Forgets a batch of the invitations that expired before `before`; says whether there may be more.
 pub(crate) async fn purge(store: &Store, before: i64, batch: u64) -> Result<bool, StoreError> {
-    let writer = store.database.writer();
-    let old: Vec<String> = Entity::find()
-        .select_only()
-        .column(Column::Id)
-        .filter(Column::ExpiresAt.lt(before))
-        .limit(batch)
-        .into_tuple()
-        .all(writer)
-        .await?;
-    let is_full = old.len() as u64 >= batch;
-    Entity::delete_many().filter(Column::Id.is_in(old)).exec(writer).await?;
-    Ok(is_full)
+    Batch::<Entity>::choose(store, Column::Id, Column::ExpiresAt.lt(before), batch).await?.forget(store).await
 }
 
 fn names(roles: &str) -> Vec<String> {

@@ -3,12 +3,12 @@
 //! What a lane is for cannot be read from it: keys are HMACs. Instants are milliseconds since 1970.
 
 use moka::sync::Cache;
-use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect, entity::prelude::*,
-    sea_query::OnConflict,
-};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, IntoActiveModel, PaginatorTrait, entity::prelude::*, sea_query::OnConflict};
 
-use super::{AuditEvent, Store, StoreError, audit_event};
+use super::{
+    AuditEvent, Store, StoreError, audit_event,
+    batch::{Batch, forget_earliest},
+};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -215,29 +215,7 @@ pub(crate) async fn forget(store: &Store, key: &str, event: AuditEvent) -> Resul
 /// Forgets a batch of lanes that expired before `now`, and one of names that were guessed before `names_before`; says
 /// whether there may be more.
 pub(crate) async fn purge(store: &Store, now: i64, names_before: i64, batch: u64) -> Result<bool, StoreError> {
-    let writer = store.database.writer();
-    let lanes: Vec<String> = Entity::find()
-        .select_only()
-        .column(Column::Key)
-        .filter(Column::ExpiresAt.lt(now))
-        .limit(batch)
-        .into_tuple()
-        .all(writer)
-        .await?;
-    let is_full = lanes.len() as u64 >= batch;
-    Entity::delete_many().filter(Column::Key.is_in(lanes)).filter(Column::ExpiresAt.lt(now)).exec(writer).await?;
-    let behind: Option<i64> = guessed_name::Entity::find()
-        .select_only()
-        .column(guessed_name::Column::At)
-        .filter(guessed_name::Column::At.lt(names_before))
-        .order_by_asc(guessed_name::Column::At)
-        .offset(batch)
-        .limit(1)
-        .into_tuple()
-        .one(writer)
-        .await?;
-    // Up to and with that millisecond, or the batch might be empty.
-    let until = behind.map_or(names_before, |behind| behind + 1);
-    guessed_name::Entity::delete_many().filter(guessed_name::Column::At.lt(until)).exec(writer).await?;
-    Ok(is_full || behind.is_some())
+    let more_lanes = Batch::<Entity>::choose(store, Column::Key, Column::ExpiresAt.lt(now), batch).await?.forget(store).await?;
+    let more_names = forget_earliest::<guessed_name::Entity>(store, guessed_name::Column::At, names_before, batch).await?;
+    Ok(more_lanes || more_names)
 }

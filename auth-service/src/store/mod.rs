@@ -3,6 +3,7 @@
 pub(crate) mod api_key;
 pub(crate) mod audit_chain;
 pub(crate) mod audit_event;
+mod batch;
 pub(crate) mod change;
 pub(crate) mod client;
 pub(crate) mod desired_state;

@@ -6,7 +6,9 @@
 use sea_orm::{DatabaseTransaction, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*, sea_query::Query};
 
 use super::{
-    AuditEvent, Store, StoreError, api_key, audit_event, client,
+    AuditEvent, Store, StoreError, api_key, audit_event,
+    batch::Batch,
+    client,
     refresh_token::{self, Model as Link},
     status_list, user,
 };
@@ -209,17 +211,7 @@ pub(super) async fn end_within(
 /// Forgets a batch of sessions that expired before `before`; their links go with them, no more than `most_links` of one
 /// session in one transaction. Says whether there may be more.
 pub(crate) async fn purge(store: &Store, before: i64, batch: u64, most_links: i32) -> Result<bool, StoreError> {
-    let writer = store.database.writer();
-    let old: Vec<String> = Entity::find()
-        .select_only()
-        .column(Column::Id)
-        .filter(Column::ExpiresAt.lt(before))
-        .limit(batch)
-        .into_tuple()
-        .all(writer)
-        .await?;
-    refresh_token::shorten(store, &old, most_links).await?;
-    let is_full = old.len() as u64 >= batch;
-    Entity::delete_many().filter(Column::Id.is_in(old)).exec(writer).await?;
-    Ok(is_full)
+    let old = Batch::<Entity>::choose(store, Column::Id, Column::ExpiresAt.lt(before), batch).await?;
+    refresh_token::shorten(store, old.keys(), most_links).await?;
+    old.forget(store).await
 }

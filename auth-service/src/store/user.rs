@@ -307,14 +307,7 @@ pub(crate) async fn count_marked(store: &Store, mark: &str, known: &[String]) ->
 /// Whether a user is active and holds exactly these roles, sorted, as a transaction sees it.
 pub(super) async fn still_holds(transaction: &DatabaseTransaction, id: &str, roles: &[String]) -> Result<bool, StoreError> {
     let user = Entity::find_by_id(id).filter(Column::State.eq(State::Active)).one(transaction).await?;
-    let held: Vec<String> = user_role::Entity::find()
-        .select_only()
-        .column(user_role::Column::Role)
-        .filter(user_role::Column::UserId.eq(id))
-        .order_by_asc(user_role::Column::Role)
-        .into_tuple()
-        .all(transaction)
-        .await?;
+    let held = roles_within(transaction, id).await?;
     Ok(user.is_some() && held == roles)
 }
 

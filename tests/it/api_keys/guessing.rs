@@ -1,10 +1,10 @@
 //! Whoever guesses at the secret of a key is slowed down, and can close it to nobody who knows it (SECURITY A.AK-05).
 
 use shared::access_token::ApiKey;
-use tests::{Answer, AuthHome, Http, Stack};
+use tests::{Answer, AuthHome, Http, Stack, free_address};
 
 use super::id_of;
-use crate::throttle::{ELSEWHERE, HOME, assert_throttled, counting, counting_stack, from, lanes, set};
+use crate::throttle::{ELSEWHERE, HOME, assert_throttled, counting_by_name, counting_stack, from, lanes, set};
 
 /// The identifier of a key that there is not.
 const UNKNOWN: &str = "ask_00000000000000000000000000000000";
@@ -117,13 +117,9 @@ async fn what_is_no_guess_is_not_counted_and_not_kept_waiting() {
 /// A.RL-12, and the metric that counts what was turned away.
 #[tokio::test]
 async fn a_rl_12_a_restart_opens_no_key_to_guesses() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port is free");
+    let free = free_address();
     let home = AuthHome::new().await;
-    let named = |config: &mut auth_service::Config| {
-        counting(config);
-        config.issuer = Some("http://localhost:8080".to_owned());
-    };
-    let auth = home.start(named).await.expect("it starts");
+    let auth = home.start(counting_by_name).await.expect("it starts");
     let guess = async |client: tests::OAuthClient, number| {
         from(ELSEWHERE, client.unnamed().exchange_request(&made_up(UNKNOWN, number))).send().await
     };
@@ -133,7 +129,7 @@ async fn a_rl_12_a_restart_opens_no_key_to_guesses() {
     drop(auth);
 
     let watched = |config: &mut auth_service::Config| {
-        named(config);
+        counting_by_name(config);
         config.metrics_listen = Some(free);
     };
     let auth = home.start(watched).await.expect("it starts");

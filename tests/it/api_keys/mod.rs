@@ -6,15 +6,12 @@ mod issue_and_use;
 mod management;
 mod presentation;
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tests::{ADMIN_PASSWORD, Answer, PASSWORD, Stack};
 
 /// A stack whose revocations arrive at once, with Ada, an editor.
 async fn stack_with_ada() -> Stack {
-    let stack = Stack::builder().auth(|config| config.status_list_ttl = Duration::from_secs(1)).start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::builder().prompt().with_ada("editor").await;
     stack.await_ready().await;
     stack
 }

@@ -126,8 +126,7 @@ async fn a_ak_08_what_is_no_key_is_refused_at_once_and_by_nobody_but_the_guard()
 #[tokio::test]
 async fn a_key_that_is_bound_to_networks_is_good_from_there_only() {
     let proxy = "127.0.0.1/32".parse().expect("a network");
-    let stack = Stack::builder().resource(move |config| config.trusted_proxies = vec![proxy]).start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::builder().resource(move |config| config.trusted_proxies = vec![proxy]).with_ada("editor").await;
     stack.await_ready().await;
     let token = account_token(&stack, "ada").await;
     let wanted = json!({"name": "ci", "scope": "documents:read", "sources": ["10.1.2.3/8", "2001:db8::1"]});
@@ -167,8 +166,7 @@ async fn a_wrong_key_does_not_close_what_is_open_to_everybody() {
 
 #[tokio::test]
 async fn a_service_that_takes_no_keys_does_not_look_at_them() {
-    let stack = Stack::builder().resource(|config| config.api_keys = false).start().await;
-    stack.user("ada", &["editor"]).await;
+    let stack = Stack::builder().resource(|config| config.api_keys = false).with_ada("editor").await;
     let key = stack.api_key("ada", "documents:read").await;
 
     let challenge = stack.present_key(&key).await.assert_no_credentials();

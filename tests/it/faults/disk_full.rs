@@ -2,10 +2,10 @@
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path, process::Command, sync::Arc, time::Duration};
 
-use tests::{AuthHome, AuthProgram, PASSWORD, load::Worker, untested};
+use tests::{AuthHome, AuthProgram, PASSWORD, PATIENCE, load::Worker, untested};
 use tokio::time::{sleep, timeout};
 
-use super::{PATIENCE, assert_kept, progress, ready};
+use super::{assert_kept, progress, ready};
 
 /// A small file system in memory, unmounted at the end.
 struct Volume(tempfile::TempDir);

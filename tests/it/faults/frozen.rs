@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tests::{AuthHome, AuthProgram, PASSWORD, ResourceHome, load::Worker};
-use tokio::time::{sleep, timeout};
+use tests::{AuthHome, AuthProgram, PASSWORD, ResourceHome, load::Worker, until};
+use tokio::time::sleep;
 
-use super::{PATIENCE, assert_kept, progress};
+use super::{assert_kept, progress};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fa_16_verifiers_go_on_while_the_issuer_is_frozen_and_its_clients_after() {
@@ -19,12 +19,7 @@ async fn a_fa_16_verifiers_go_on_while_the_issuer_is_frozen_and_its_clients_afte
     let resource = resource_home.start(&issuer, |config| config.id = Some("http://localhost:8081".to_owned())).await;
     let resource = resource.expect("it starts");
     let present = async || resource.http().get("/me").bearer(&token).send().await.status();
-    let verified = async {
-        while present().await != 200 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, verified).await.expect("the verifier has the keys");
+    until("the verifier has the keys", async || present().await == 200).await;
     let load = Worker::start(Worker::hire(4, process.http()).await);
     progress(&load, 20).await;
 

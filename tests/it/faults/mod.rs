@@ -12,26 +12,16 @@ mod outage;
 mod returning;
 mod stop;
 
-use std::time::Duration;
-
 use tests::{
     AuthProcess,
     load::{Findings, Load, Worker, audit},
+    until,
 };
-use tokio::time::{sleep, timeout};
-
-/// Ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until so many more requests have been granted.
 pub(crate) async fn progress(load: &Load, more: usize) {
     let enough = load.acknowledged() + more;
-    let reached = async {
-        while load.acknowledged() < enough {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(PATIENCE, reached).await.expect("requests are granted");
+    until("requests are granted", async || load.acknowledged() >= enough).await;
 }
 
 /// Expects that nothing unforeseen came back, and that everything that was acknowledged is there.
@@ -44,10 +34,8 @@ pub(crate) async fn assert_kept(workers: &mut [Worker], database: &tests::TestDa
 
 /// Waits until it says that it is ready.
 async fn ready(process: &AuthProcess) {
-    let ready = async {
-        while !process.http().get("/health/ready").try_send().await.is_ok_and(|answer| answer.status() == 200) {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, ready).await.expect("it recovers by itself");
+    until("it recovers by itself", async || {
+        process.http().get("/health/ready").try_send().await.is_ok_and(|answer| answer.status() == 200)
+    })
+    .await;
 }

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tests::{AuthHome, AuthServer, PASSWORD, PostgresqlServer, Relay, ResourceHome, ResourceServer, Stop, Weather, load::Worker};
-use tokio::time::{sleep, timeout};
+use tests::{
+    AuthHome, AuthServer, PASSWORD, PostgresqlServer, Relay, ResourceHome, ResourceServer, Stop, Weather, load::Worker, until,
+};
 
-use super::{PATIENCE, assert_kept, progress};
+use super::{assert_kept, progress};
 
 /// Both services, with a network in between the one that matters and its database.
 struct Scene {
@@ -52,12 +53,7 @@ impl Scene {
     }
 
     async fn await_ready(&self, status: u16) {
-        let ready = async {
-            while self.ready().await != status {
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        timeout(PATIENCE, ready).await.unwrap_or_else(|_| panic!("it never says {status}"));
+        until(&format!("it says {status}"), async || self.ready().await == status).await;
     }
 
     /// Expects that everything is as it has to be while the database is away.
@@ -83,12 +79,7 @@ async fn survives(breaks: impl AsyncFn(&Scene), mends: impl AsyncFn(&Scene)) {
     let Some(scene) = Scene::set().await else { return };
     let token = scene.auth.client().log_in("ada", PASSWORD).await;
     scene.await_ready(200).await;
-    let verified = async {
-        while scene.present(&token).await != 200 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, verified).await.expect("the verifier has the keys");
+    until("the verifier has the keys", async || scene.present(&token).await == 200).await;
     let workers = Worker::hire(4, scene.auth.http()).await;
     let load = Worker::start(workers);
     progress(&load, 40).await;

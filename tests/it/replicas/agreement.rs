@@ -1,8 +1,8 @@
 //! What one replica does, all of them know within seconds.
 
-use tests::PASSWORD;
+use tests::{PASSWORD, until};
 
-use super::{Replicas, await_that};
+use super::Replicas;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_goes_on_at_any_replica_and_ends_at_all_of_them() {
@@ -21,7 +21,7 @@ async fn a_session_goes_on_at_any_replica_and_ends_at_all_of_them() {
 
     for number in 0..3 {
         replicas.client(number).refresh(&tokens.refresh).await.assert_oauth_error(400, "invalid_grant");
-        await_that("the access token is refused", async || {
+        until("the access token is refused", async || {
             replicas.process(number).http().get("/account").bearer(&tokens.access).send().await.status() == 401
         })
         .await;
@@ -39,11 +39,11 @@ async fn a_new_key_signs_and_is_published_everywhere() {
     let newest: String = newest.try_get("", "id").expect("a key has an identifier");
     for number in 0..3 {
         let http = replicas.process(number).http();
-        await_that("the key is published", async || {
+        until("the key is published", async || {
             http.get("/.well-known/jwks.json").send().await.assert_ok().to_string().contains(&newest)
         })
         .await;
-        await_that("the key signs", async || {
+        until("the key signs", async || {
             let token = replicas.client(number).scope("account").log_in("ada", PASSWORD).await;
             tests::jwt::Token::read(&token).header["kid"] == newest
         })
@@ -78,7 +78,7 @@ async fn what_has_ended_is_forgotten_by_one_of_them_at_a_time() {
 
     // Each of them looks at once when it starts, and one had the turn.
     let turn = "SELECT value FROM setting WHERE name = 'turn_purge'";
-    await_that("somebody takes the turn", async || replicas.home.database().rows(turn).await.len() == 1).await;
+    until("somebody takes the turn", async || replicas.home.database().rows(turn).await.len() == 1).await;
     let taken: String = replicas.home.database().row(turn).await.try_get("", "value").expect("an instant");
     let restarted = replicas.programs[2].run(&["audit", "verify"], "").await;
 

@@ -8,14 +8,12 @@ mod loss;
 mod rolling;
 mod start;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use tests::{AuthHome, AuthProcess, AuthProgram, Http, OAuthClient, PostgresqlServer, Relay};
-use tokio::{net::TcpListener, time::sleep};
+use tokio::net::TcpListener;
 
-/// How long a change may take until every replica knows it; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 /// Three replicas that each made a master key of their own could not share what is sealed.
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -65,14 +63,4 @@ impl Replicas {
     async fn operate(&self, arguments: &[&str], input: &str) -> String {
         self.programs[0].expect(arguments, input).await
     }
-}
-
-/// Waits until something is so.
-async fn await_that(what: &str, is_so: impl AsyncFn() -> bool) {
-    let so = async {
-        while !is_so().await {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, so).await.unwrap_or_else(|_| panic!("never: {what}"));
 }

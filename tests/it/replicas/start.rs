@@ -2,9 +2,9 @@
 
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::json;
-use tests::{AuthHome, AuthProgram, PASSWORD, PostgresqlServer, ResourceHome};
+use tests::{AuthHome, AuthProgram, PASSWORD, PostgresqlServer, ResourceHome, until};
 
-use super::{Replicas, await_that};
+use super::Replicas;
 use crate::command_line::resource;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,7 +82,7 @@ async fn resource_service_serves_without_ddl_once_the_owner_has_migrated_and_say
     let service = app.start(auth.issuer(), |config| config.id = Some("http://localhost:8081".to_owned())).await;
     let service = service.expect("the schema is up to date");
     let api = service.http();
-    await_that("it is ready", async || api.get("/health/ready").send().await.status() == 200).await;
+    until("it is ready", async || api.get("/health/ready").send().await.status() == 200).await;
     let text = json!({"title": "Notes", "content": "What they say."});
     let made = api.post("/documents").bearer(&token).json(&text).send().await;
     let path = made.assert_status(201).header("location").expect("a location");

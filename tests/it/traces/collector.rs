@@ -1,5 +1,7 @@
 //! A collector of traces, as small as one can be: it takes OTLP over HTTP and keeps what it gets.
 
+use tests::PATIENCE;
+
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -25,9 +27,6 @@ use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
-
-/// How long spans may take to arrive; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running collector.
 pub(super) struct Collector {

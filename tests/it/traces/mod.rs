@@ -3,11 +3,8 @@
 mod collector;
 mod programs;
 
-use std::time::Duration;
-
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use tests::{ADMIN_PASSWORD, free_address};
-use tokio::time::{sleep, timeout};
+use tests::{ADMIN_PASSWORD, free_address, until};
 
 use self::{
     collector::{Collector, Span},
@@ -159,15 +156,13 @@ async fn a_collector_that_is_away_costs_spans_and_nothing_else() {
     let programs = Programs::start(Some(&nobody)).await;
     programs.client().log_in("admin", ADMIN_PASSWORD).await;
 
-    let given_up = async {
-        while !programs.auth.metrics().await.lines().any(|line| {
+    until("what cannot be delivered is counted", async || {
+        programs.auth.metrics().await.lines().any(|line| {
             let count = line.strip_prefix("otlp_spans_dropped_total{reason=\"unreachable\"} ");
             count.is_some_and(|count| count != "0")
-        }) {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(Duration::from_mins(1), given_up).await.expect("what cannot be delivered is counted");
+        })
+    })
+    .await;
 
     programs.client().log_in("admin", ADMIN_PASSWORD).await;
     assert!(programs.auth.metrics().await.contains("otlp_spans_exported_total 0"));

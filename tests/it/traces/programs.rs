@@ -3,14 +3,11 @@
 use std::{fs::File, path::PathBuf, process::Stdio, time::Duration};
 
 use serde_json::Value;
-use tests::{ADMIN_PASSWORD, AuthHome, Http, OAuthClient, ResourceHome, free_address};
+use tests::{ADMIN_PASSWORD, AuthHome, Http, OAuthClient, PATIENCE, ResourceHome, free_address};
 use tokio::{
     process::{Child, Command},
     time::{sleep, timeout},
 };
-
-/// How long a start may take; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Both services, trusting each other.
 pub(super) struct Programs {

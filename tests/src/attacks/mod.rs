@@ -9,8 +9,6 @@ mod proof;
 mod row_id;
 mod tally;
 
-use std::path::{Path, PathBuf};
-
 pub use self::{
     catalogue::{Catalogue, Row},
     passed::Passed,
@@ -18,8 +16,3 @@ pub use self::{
     row_id::RowId,
     tally::Tally,
 };
-
-/// The root of the repository that this program was built from.
-pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a crate of the workspace").to_owned()
-}

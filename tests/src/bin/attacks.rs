@@ -32,7 +32,7 @@ enum Arguments {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let repository = attacks::repository();
+    let repository = tests::repository();
     let proofs = attacks::proofs(&repository)?;
     let catalogue = Catalogue::parse(read(&repository.join("docs/attacks.md"))?)?;
     match Arguments::parse() {

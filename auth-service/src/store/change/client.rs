@@ -194,7 +194,8 @@ async fn touch(transaction: &DatabaseTransaction, id: &str, now: i64) -> Result<
     Ok(())
 }
 
-async fn end_everything(transaction: &DatabaseTransaction, id: &str, now: i64) -> Result<(), StoreError> {
+/// Ends what a client was issued, within the transaction of the change that ends it.
+pub(in crate::store) async fn end_everything(transaction: &DatabaseTransaction, id: &str, now: i64) -> Result<(), StoreError> {
     session::end_within(transaction, Which::OfClient(id), Ended::ClientDisabled, now).await?;
     status_list::revoke_client(transaction, id, now).await
 }
