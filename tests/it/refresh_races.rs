@@ -130,7 +130,7 @@ async fn a_rr_02_a_token_and_its_successor_used_at_once_never_leave_two_living_l
 
 #[tokio::test]
 async fn a_rr_02_many_families_at_once_keep_to_themselves() {
-    let stack = Stack::with_ada().await;
+    let stack = Stack::with_ada("editor").await;
     stack.user("grace", &["reader"]).await;
     let client = stack.client();
     let mut families = Vec::new();
