@@ -119,7 +119,7 @@ impl Guard {
         R: IntoEndpoint,
         R::Endpoint: 'static,
     {
-        Protected { guard: self, routes: routes.into_endpoint() }
+        Protected { guard: Arc::new(self), routes: routes.into_endpoint() }
     }
 
     /// Who is calling, by the request's bearer token and nothing else; that may have been exchanged for its API key.
@@ -181,7 +181,7 @@ async fn admitted(guard: &Guard, request: &Request) -> poem::Result<Caller> {
 
 /// The guard that this request came through.
 fn guard_around(request: &Request) -> poem::Result<&Guard> {
-    request.data::<Guard>().ok_or_else(|| {
+    request.data::<Arc<Guard>>().map(|guard| &**guard).ok_or_else(|| {
         // Letting nobody in is the only safe answer to a mistake in the composition.
         error!("A route asks for a caller, but there is no Guard around it");
         poem::Error::from_status(StatusCode::INTERNAL_SERVER_ERROR)
@@ -190,7 +190,7 @@ fn guard_around(request: &Request) -> poem::Result<&Guard> {
 
 /// Routes with a guard around them.
 struct Protected<E> {
-    guard: Guard,
+    guard: Arc<Guard>,
     routes: E,
 }
 
@@ -209,7 +209,7 @@ impl<E: Endpoint> Endpoint for Protected<E> {
         }
         let barred = request.data::<Barred>().map(|Barred(reason)| reason.clone());
         let missing = barred.or_else(|| credentials::bearer_token(&request).err());
-        request.set_data(self.guard.clone());
+        request.set_data(Arc::clone(&self.guard));
         match self.routes.call(request).await {
             Ok(answer) => Ok(answer.into_response()),
             // poem-openapi never asks the checker when it finds no bearer token; and whoever else says that

@@ -1,6 +1,6 @@
 //! What each operation requires, read from where it is written: the `OpenAPI` document.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use poem::{PathPattern, Request, http::Method};
 use serde::Deserialize;
@@ -21,7 +21,7 @@ pub enum RequirementsError {
 
 /// What each operation of a document requires: one of several scopes, each of them whole.
 #[derive(Debug)]
-pub(super) struct Requirements(HashMap<(Method, String), Vec<Scope>>);
+pub(super) struct Requirements(HashMap<Method, HashMap<String, Vec<Scope>>>);
 
 /// As much of an `OpenAPI` document as matters here.
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ impl Requirements {
     /// Reads a document.
     pub(super) fn read(document: &str) -> Result<Self, RequirementsError> {
         let document: Document = serde_json::from_str(document)?;
-        let mut requirements = HashMap::new();
+        let mut requirements: HashMap<_, HashMap<_, _>> = HashMap::new();
         for (path, items) in document.paths {
             for (name, item) in items {
                 // A path item holds more than operations, and all of that in lower case as well.
@@ -50,7 +50,7 @@ impl Requirements {
                 let security = operation.security.into_iter().filter(|schemes| !schemes.contains_key(super::api_key::SCHEME));
                 let alternatives: Result<_, _> =
                     security.map(|schemes| Scope::from_tokens(schemes.into_values().flatten())).collect();
-                requirements.insert((method, shape(&path)), alternatives?);
+                requirements.entry(method).or_default().insert(shape(&path).into_owned(), alternatives?);
             }
         }
         Ok(Self(requirements))
@@ -61,7 +61,7 @@ impl Requirements {
         // Whoever may GET may HEAD (RFC 9110 §9.3.2).
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         let pattern = request.data::<PathPattern>()?;
-        self.0.get(&(method.clone(), shape(&pattern.0))).map(Vec::as_slice)
+        self.0.get(method)?.get(&*shape(&pattern.0)).map(Vec::as_slice)
     }
 }
 
@@ -72,9 +72,13 @@ pub(super) fn unmet<'a>(alternatives: &'a [Scope], caller: &Caller) -> Option<&'
 }
 
 /// A path without the names of its parameters, which `OpenAPI` writes `{name}`, and poem `:name`, `*name` or `<pattern>`.
-fn shape(path: &str) -> String {
-    let segments = path.split('/').map(|segment| if segment.starts_with(['{', ':', '*', '<']) { "{}" } else { segment });
-    segments.collect::<Vec<_>>().join("/")
+fn shape(path: &str) -> Cow<'_, str> {
+    const BEGINNINGS: [char; 4] = ['{', ':', '*', '<'];
+    if !path.contains(BEGINNINGS) {
+        return path.into();
+    }
+    let segments = path.split('/').map(|segment| if segment.starts_with(BEGINNINGS) { "{}" } else { segment });
+    segments.collect::<Vec<_>>().join("/").into()
 }
 
 #[cfg(test)]

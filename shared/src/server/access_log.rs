@@ -18,20 +18,20 @@ use crate::trace_context::TraceContext;
 const CLIENT_CLOSED: u16 = 499;
 
 /// A request being served. It is recorded when it is answered, or when its client hangs up and it is dropped.
-pub(super) struct Visit {
+pub(super) struct Visit<'a> {
     method: Method,
-    route: Option<Arc<str>>,
+    route: Option<&'a Arc<str>>,
     request_id: RequestId,
     trace: TraceContext,
     client_ip: IpAddr,
     started: Instant,
-    metrics: Metrics,
+    metrics: &'a Metrics,
     is_recorded: bool,
 }
 
-impl Visit {
+impl<'a> Visit<'a> {
     /// Begins to serve a request whose path falls under the template `route`.
-    pub(super) fn begin(request: &Request, route: Option<Arc<str>>, context: &RequestContext, metrics: Metrics) -> Self {
+    pub(super) fn begin(request: &Request, route: Option<&'a Arc<str>>, context: &RequestContext, metrics: &'a Metrics) -> Self {
         Self {
             method: request.method().clone(),
             route,
@@ -52,9 +52,15 @@ impl Visit {
     /// The path itself is the client's text, and may hold what nobody should read: only its template is logged.
     fn record(&mut self, status: StatusCode, reason: Option<&str>) {
         self.is_recorded = true;
-        let route = self.route.take().unwrap_or_else(|| UNMATCHED.into());
+        let unmatched: Arc<str>;
+        let route = if let Some(route) = self.route {
+            route
+        } else {
+            unmatched = UNMATCHED.into();
+            &unmatched
+        };
         let duration = self.started.elapsed();
-        self.metrics.count(&self.method, &route, status, duration, self.trace);
+        self.metrics.count(&self.method, route, status, duration, self.trace);
         let method = self.method.as_str();
         let duration_ms = duration.as_secs_f64() * 1000.0;
         macro_rules! line {
@@ -62,7 +68,7 @@ impl Visit {
                 tracing::$level!(
                     target: "access",
                     method,
-                    route = &*route,
+                    route = &**route,
                     status = status.as_u16(),
                     duration_ms,
                     request_id = %self.request_id,
@@ -84,7 +90,7 @@ impl Visit {
     }
 }
 
-impl Drop for Visit {
+impl Drop for Visit<'_> {
     fn drop(&mut self) {
         if !self.is_recorded
             && let Ok(status) = StatusCode::from_u16(CLIENT_CLOSED)

@@ -1,8 +1,8 @@
 //! What every request passes through, and every answer: read [`Edge::wrap`]'s `call` for the order.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, task::Poll};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, poll};
 use ipnet::IpNet;
 use poem::{
     Endpoint, IntoEndpoint, IntoResponse, Request, Response,
@@ -81,11 +81,11 @@ impl<E: Endpoint> Endpoint for Wrapped<E> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let edge = &self.edge;
         let entry = edge.routes.find(request.uri().path());
-        let route = entry.map(|entry| entry.template().clone());
-        let serving = ServerSpan::begin(&request, route.as_deref());
+        let route = entry.map(Entry::template);
+        let serving = ServerSpan::begin(&request, route.map(|route| &**route));
         let context = RequestContext::establish(&mut request, &edge.trusted_proxies, serving.context());
         serving.identify(context.request_id);
-        let visit = Visit::begin(&request, route, &context, edge.metrics.clone());
+        let visit = Visit::begin(&request, route, &context, &edge.metrics);
         let is_public = edge.cors.is_public(request.uri().path());
         let asking = Asking::new(request.headers(), is_public);
         let allowance = Allowance::open(edge.rate_limits.as_ref(), &mut request, context.client_ip);
@@ -154,8 +154,12 @@ impl<E: Endpoint> Wrapped<E> {
         }
         let limits = &self.edge.limits;
         let request = limits.admit(request).await?;
-        let answering = tokio::time::timeout(limits.handler_deadline, Box::pin(self.inner.call(request)));
-        let answered = answering.await.map_err(|_| overdue())?;
+        let mut answering = Box::pin(self.inner.call(request));
+        // Most answers are there at once, and take no timer.
+        let answered = match poll!(&mut answering) {
+            Poll::Ready(answered) => answered,
+            Poll::Pending => tokio::time::timeout(limits.handler_deadline, answering).await.map_err(|_| overdue())?,
+        };
         answered.map(IntoResponse::into_response)
     }
 }

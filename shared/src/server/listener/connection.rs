@@ -172,7 +172,7 @@ impl Caller {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let pulse = &supervisor.seat.pulse;
-        let service = service_fn(|request| self.call(request, pulse.clone(), supervisor.stopping.clone()));
+        let service = service_fn(|request| self.call(request, pulse.clone(), &supervisor.stopping));
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             // The pulse has a deadline for the head, which hyper's would also apply to an idle connection.
@@ -202,7 +202,7 @@ impl Caller {
             let (caller, pulse, stopping) = (Arc::new(caller), supervisor.seat.pulse.clone(), supervisor.stopping.clone());
             service_fn(move |request| {
                 let (caller, pulse, stopping) = (caller.clone(), pulse.clone(), stopping.clone());
-                async move { caller.call(request, pulse, stopping).await }
+                async move { caller.call(request, pulse, &stopping).await }
             })
         };
         let connection = http2::Builder::new(TokioExecutor::new())
@@ -222,7 +222,7 @@ impl Caller {
         &self,
         mut request: http::Request<Incoming>,
         pulse: Arc<Pulse>,
-        stopping: watch::Receiver<bool>,
+        stopping: &watch::Receiver<bool>,
     ) -> Result<http::Response<Tracked<impl Body<Data = Bytes, Error = io::Error> + use<>>>, Infallible> {
         let is_http1 = request.version() < http::Version::HTTP_2;
         let is_ambiguous = pulse.begin();

@@ -65,7 +65,9 @@ impl Allowance {
             Arc::new(Account { limits: Arc::clone(limits), path, address, ledger })
         });
         let allowance = Self(account);
-        request.extensions_mut().insert(allowance.clone());
+        if allowance.0.is_some() {
+            request.extensions_mut().insert(allowance.clone());
+        }
         allowance
     }
 
