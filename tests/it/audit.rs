@@ -37,6 +37,23 @@ async fn whoever_administers_finds_who_did_what_and_from_where() {
 }
 
 #[tokio::test]
+async fn what_the_operator_adds_is_on_record_and_a_refused_addition_is_not() {
+    let stack = Stack::start().await;
+    let operator = stack.operator();
+    let orders = "orders:read".parse().expect("a scope");
+
+    operator.add_resource("https://orders.example", &orders).await.expect("it is new");
+    operator.add_role("clerk", &orders).await.expect("it is new");
+    operator.add_role("clerk", &orders).await.expect_err("it is there");
+
+    for (action, subject) in [("resource.create", "https://orders.example"), ("role.create", "clerk")] {
+        let found = events(&stack, &format!("action={action}&subject={subject}")).await;
+        assert_eq!(found.len(), 1, "{action}");
+        assert_eq!((&found[0]["outcome"], &found[0]["actor"]), (&json!("ok"), &json!("embedding program")), "{action}");
+    }
+}
+
+#[tokio::test]
 async fn every_filter_narrows() {
     let stack = Stack::with_ada("reader").await;
     stack.client().password("ada", "wrong").await.assert_oauth_error(400, "invalid_grant");

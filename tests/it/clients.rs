@@ -210,6 +210,18 @@ async fn a_ca_10_a_secret_is_for_a_client_that_can_keep_one() {
 }
 
 #[tokio::test]
+async fn enabling_a_client_that_is_enabled_leaves_what_is_under_way_alone() {
+    let stack = Stack::start().await;
+    let generation =
+        || async { stack.auth_home().database().row("SELECT generation FROM client WHERE id = 'first-party'").await };
+    let before: i64 = generation().await.try_get("", "generation").expect("a number");
+
+    stack.operator().enable_client("first-party", true).await.expect("there is such a client");
+
+    assert_eq!(generation().await.try_get::<i64>("", "generation").expect("a number"), before);
+}
+
+#[tokio::test]
 async fn a_ca_11_a_disabled_client_is_none_and_its_tokens_are_worth_nothing() {
     let stack = Stack::with_ada("editor").await;
     let (app, api) = (stack.app("app").await, stack.introspecting_client().await);

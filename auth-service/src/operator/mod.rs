@@ -25,7 +25,7 @@ use crate::{
         ClientRow, Store,
         change::{self, Outcome, Rule},
         client::State as ClientState,
-        resource, role,
+        resource,
         user::State as UserState,
     },
     throttle::Throttle,
@@ -159,9 +159,12 @@ impl Operator {
         let known = resource::catalog(&self.store).await?.every_scope();
         let unknown = scope.difference(&known);
         ensure!(unknown.is_empty(), "no resource has the scope `{unknown}`; add the resource first");
-        let created = role::create_if_absent(&self.store, name, scope, clock::now()).await?;
-        ensure!(created, "there is a role `{name}` already, and it stays as it is");
-        Ok(())
+        let deed = by_operator(self.rule, self.origin.record(Event::RoleCreated, Some(name), None));
+        match change::role::create(&self.store, deed, name, scope).await? {
+            Outcome::Done => Ok(()),
+            Outcome::Unknown(_) => bail!("one of the scopes was removed just now"),
+            _ => bail!("there is a role `{name}` already, and it stays as it is"),
+        }
     }
 
     /// Registers a client and returns the secret of a confidential one: it is shown once.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
+use shared::server::settings;
 
 use super::{Client, User};
 
@@ -61,9 +62,7 @@ fn read_one(
         (Some(Hidden(plain)), None, None) => Ok(Some(plain)),
         (None, Some(file), None) => {
             let path = directory.join(file);
-            let text = std::fs::read_to_string(&path).map_err(|error| format!("`{name}_file` {}: {error}", path.display()))?;
-            let secret = SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned());
-            if secret.expose_secret().is_empty() { Err(format!("`{name}_file` is empty")) } else { Ok(Some(secret)) }
+            settings::secret(None, Some(&path)).map_err(|error| format!("`{name}_file`: {error}"))
         }
         (None, None, Some(variable)) => crate::config::secret_variable(variable)
             .map(Some)

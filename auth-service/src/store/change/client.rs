@@ -107,13 +107,15 @@ pub(crate) async fn set_state(store: &Store, deed: Deed, id: &str, state: State)
     if let Err(outcome) = deed.judge(&transaction, about(&transaction, &deed, &before).await?).await? {
         return Ok(outcome);
     }
-    Entity::update_many()
+    let mut update = Entity::update_many()
         .col_expr(Column::State, Expr::value(state))
-        .col_expr(Column::Generation, Expr::col(Column::Generation).add(1))
         .col_expr(Column::UpdatedAt, Expr::value(deed.now))
-        .filter(Column::Id.eq(id))
-        .exec(&transaction)
-        .await?;
+        .filter(Column::Id.eq(id));
+    if before.state != state {
+        // What is under way for a client that was enabled and still is goes on.
+        update = update.col_expr(Column::Generation, Expr::col(Column::Generation).add(1));
+    }
+    update.exec(&transaction).await?;
     match state {
         State::Active => {}
         State::Disabled => end_everything(&transaction, id, deed.now).await?,

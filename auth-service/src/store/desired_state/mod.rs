@@ -138,6 +138,7 @@ async fn make(transaction: &DatabaseTransaction, change: Change, now: i64) -> Re
         Change::SetUserRoles { id, roles } => {
             user::Entity::update_many()
                 .col_expr(user::Column::Version, Expr::col(user::Column::Version).add(1))
+                .col_expr(user::Column::UpdatedAt, Expr::value(now))
                 .filter(user::Column::Id.eq(&id))
                 .exec(transaction)
                 .await?;
