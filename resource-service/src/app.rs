@@ -2,14 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use crate::{
-    Config, Profile,
-    document::Documents,
-    health,
-    http::{self, About, ForwardAuth},
-    metrics,
-    store::migration::Migrator,
-};
 use anyhow::Context;
 use futures_util::FutureExt;
 use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::Method};
@@ -27,6 +19,15 @@ use shared::{
         routes::Routes,
         tls::Tls,
     },
+};
+
+use crate::{
+    Config, Profile,
+    document::Documents,
+    health,
+    http::{self, About, ForwardAuth},
+    metrics,
+    store::migration::Migrator,
 };
 
 const POOL_SIZE: u32 = 10;
