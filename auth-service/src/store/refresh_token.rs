@@ -163,7 +163,9 @@ async fn standings(store: &Store, shown: &[Shown]) -> Result<HashMap<String, Sta
         let standing = standings.entry(digest).or_insert(Standing { mark: mark.clone(), ..standing });
         standing.roles.extend(role);
     }
-    standings.values_mut().for_each(|standing| standing.roles.sort_unstable());
+    for standing in standings.values_mut() {
+        standing.roles.sort_unstable();
+    }
     Ok(standings)
 }
 

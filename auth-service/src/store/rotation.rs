@@ -61,8 +61,8 @@ impl Grouped for Exchange {
         let mut rotated = exchange(&transaction, &firsts, Held::Skip).await?;
         transaction.commit().await?;
         // Those that were not made have lost, or somebody held their family.
-        let mut told = |exchange: &Self| rotated.remove(exchange.family()).then_some(Rotation::Rotated);
-        Ok(group.iter().map(|exchange| told(exchange)).collect())
+        let told = |exchange: &Self| rotated.remove(exchange.family()).then_some(Rotation::Rotated);
+        Ok(group.iter().map(told).collect())
     }
 
     async fn alone(store: &Store, exchange: Self) -> Result<Rotation, StoreError> {
