@@ -80,7 +80,7 @@ async fn a_session_that_somebody_holds_keeps_no_other_waiting() {
         auth.user(username, &["reader"]).await;
         refresh_tokens.push(client.open_session(username, PASSWORD).await.refresh);
     }
-    let held = refresh_tokens.remove(0);
+    let of_ada = refresh_tokens.remove(0);
 
     let hold = r#"
         DO $$ BEGIN
@@ -90,7 +90,7 @@ async fn a_session_that_somebody_holds_keeps_no_other_waiting() {
     "#;
     let holding = tokio::spawn(async move { home.database().run(hold, []).await });
     sleep(Duration::from_millis(500)).await;
-    let waiting = tokio::spawn(client.refresh_request(&held).send());
+    let waiting = tokio::spawn(client.refresh_request(&of_ada).send());
     for _ in 0..3 {
         let mut others = JoinSet::new();
         for refresh_token in &refresh_tokens {

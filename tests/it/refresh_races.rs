@@ -146,7 +146,7 @@ async fn a_rr_02_many_families_at_once_keep_to_themselves() {
         let mut crowd = JoinSet::new();
         for (place, (_, refresh_token)) in families.iter().enumerate() {
             // Some say it twice.
-            for _ in 0..1 + place % 2 {
+            for _ in 0..=place % 2 {
                 let refreshing = client.refresh_request(refresh_token).send();
                 crowd.spawn(async move { (place, refreshing.await) });
             }
