@@ -107,6 +107,7 @@ async fn exchange(transaction: &DatabaseTransaction, exchanges: &[&Exchange], he
 
 /// Takes the rows of the sessions that stand and whose links were not used, and tells which these are.
 async fn take(transaction: &DatabaseTransaction, exchanges: &[&Exchange], held: Held) -> Result<HashSet<String>, StoreError> {
+    let Wanted { family, seq, ip, rows } = Wanted::of(exchanges);
     let holder = Query::select()
         .column(user::Column::Generation)
         .from(user::Entity)
@@ -116,20 +117,22 @@ async fn take(transaction: &DatabaseTransaction, exchanges: &[&Exchange], held: 
     let unused = Query::select()
         .expr(Expr::value(1))
         .from(refresh_token::Entity)
-        .and_where(Expr::col(refresh_token::Column::SessionId).equals(WANTED_FAMILY))
-        .and_where(Expr::col(refresh_token::Column::Seq).equals(WANTED_SEQ))
+        .and_where(Expr::col((refresh_token::Entity, refresh_token::Column::SessionId)).eq(family.clone()))
+        .and_where(Expr::col((refresh_token::Entity, refresh_token::Column::Seq)).eq(seq))
         .and_where(refresh_token::Column::ConsumedAt.is_null())
         .to_owned();
     let mut update = Query::update();
     update
         .table(session::Entity)
         .value(session::Column::LastUsedAt, latest(exchanges))
-        .value(session::Column::Ip, Expr::col(WANTED_IP))
-        .from(wanted(exchanges))
-        .and_where(Expr::col((session::Entity, session::Column::Id)).equals(WANTED_FAMILY))
+        .value(session::Column::Ip, ip)
+        .and_where(Expr::col((session::Entity, session::Column::Id)).eq(family))
         .and_where(session::Column::EndedAt.is_null())
         .and_where(Expr::col((session::Entity, session::Column::Generation)).eq(Expr::SubQuery(None, Box::new(holder.into()))))
         .and_where(Expr::exists(unused));
+    if let Some(rows) = rows {
+        update.from(rows);
+    }
     if held == Held::Skip && transaction.get_database_backend() == DbBackend::Postgres {
         let free = Query::select()
             .column(session::Column::Id)
@@ -153,14 +156,17 @@ async fn take(transaction: &DatabaseTransaction, exchanges: &[&Exchange], held: 
 
 /// Marks the links as used; how many were not.
 async fn consume(transaction: &DatabaseTransaction, exchanges: &[&Exchange]) -> Result<usize, StoreError> {
+    let Wanted { family, seq, rows, .. } = Wanted::of(exchanges);
     let mut update = Query::update();
     update
         .table(refresh_token::Entity)
         .value(refresh_token::Column::ConsumedAt, latest(exchanges))
-        .from(wanted(exchanges))
-        .and_where(Expr::col((refresh_token::Entity, refresh_token::Column::SessionId)).equals(WANTED_FAMILY))
-        .and_where(Expr::col((refresh_token::Entity, refresh_token::Column::Seq)).equals(WANTED_SEQ))
+        .and_where(Expr::col((refresh_token::Entity, refresh_token::Column::SessionId)).eq(family))
+        .and_where(Expr::col((refresh_token::Entity, refresh_token::Column::Seq)).eq(seq))
         .and_where(refresh_token::Column::ConsumedAt.is_null());
+    if let Some(rows) = rows {
+        update.from(rows);
+    }
     Ok(affected(&transaction.execute(&update).await?))
 }
 
@@ -173,13 +179,30 @@ fn latest(exchanges: &[&Exchange]) -> i64 {
     exchanges.iter().map(|exchange| exchange.successor.issued_at).max().unwrap_or_default()
 }
 
-/// What is exchanged, as a table; both databases name its columns like this.
-fn wanted(exchanges: &[&Exchange]) -> TableRef {
-    let rows = exchanges.iter().map(|exchange| (exchange.family(), exchange.consumed, &*exchange.ip).into_value_tuple());
-    TableRef::ValuesList(rows.collect(), WANTED.into_iden())
+/// What is exchanged, as a statement says it.
+struct Wanted {
+    family: Expr,
+    seq: Expr,
+    ip: Expr,
+    /// Where they are, if they are several.
+    rows: Option<TableRef>,
 }
 
-const WANTED: &str = "wanted";
-const WANTED_FAMILY: (&str, &str) = (WANTED, "column1");
-const WANTED_SEQ: (&str, &str) = (WANTED, "column2");
-const WANTED_IP: (&str, &str) = (WANTED, "column3");
+impl Wanted {
+    /// One alone is said as it is: a table, even of one row, costs a database as much as the exchange.
+    fn of(exchanges: &[&Exchange]) -> Self {
+        const ROWS: &str = "wanted";
+        if let [one] = exchanges {
+            return Self { family: one.family().into(), seq: one.consumed.into(), ip: (&*one.ip).into(), rows: None };
+        }
+        let rows = exchanges.iter().map(|exchange| (exchange.family(), exchange.consumed, &*exchange.ip).into_value_tuple());
+        // Both databases name the columns like this.
+        let column = |name| Expr::col((ROWS, name));
+        Self {
+            family: column("column1"),
+            seq: column("column2"),
+            ip: column("column3"),
+            rows: Some(TableRef::ValuesList(rows.collect(), ROWS.into_iden())),
+        }
+    }
+}
