@@ -13,7 +13,7 @@ use std::{
 };
 
 use sea_orm::DbErr;
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{Store, StoreError};
 
@@ -66,15 +66,24 @@ struct Entry<G: Grouped> {
 }
 
 type Answering<G> = oneshot::Sender<Result<<G as Grouped>::Answer, StoreError>>;
+type Answered<G> = oneshot::Receiver<Result<<G as Grouped>::Answer, StoreError>>;
 
 /// Asks, together with whoever asks the same meanwhile.
 pub(super) async fn ask<G: Grouped>(store: &Store, question: G) -> Result<G::Answer, StoreError> {
-    let (answer, answered) = oneshot::channel();
-    if G::queue(store).enter(Entry { question, answer }) {
-        // A task of its own: a client that hangs up takes its own question away at the most, not those of others.
-        tokio::spawn(Server::<G>::of(store).serve());
+    let (turn, question) = match Turn::take_or_wait(store, question) {
+        Ok(taken) => taken,
+        Err(answered) => return answered.await.unwrap_or_else(|_| Err(broken_off())),
+    };
+    let told = G::together(store, std::slice::from_ref(&question)).await;
+    drop(turn);
+    match told?.pop().flatten() {
+        Some(told) => Ok(told),
+        None => G::alone(store, question).await,
     }
-    answered.await.unwrap_or_else(|_| Err(DbErr::Custom("the group was broken off".to_owned()).into()))
+}
+
+fn broken_off() -> StoreError {
+    DbErr::Custom("the group was broken off".to_owned()).into()
 }
 
 impl<G: Grouped> Default for Queue<G> {
@@ -84,21 +93,13 @@ impl<G: Grouped> Default for Queue<G> {
 }
 
 impl<G: Grouped> Queue<G> {
-    /// Takes somebody in; true if nobody serves the queue yet.
-    fn enter(&self, entry: Entry<G>) -> bool {
-        let mut waiting = self.waiting();
-        waiting.entries.push(entry);
-        !mem::replace(&mut waiting.is_served, true)
-    }
-
-    /// Those who come next; if there are none, nobody serves the queue from here on.
+    /// Those who come next.
     ///
     /// Who has hung up is not among them: a question that nobody waits for any more is not asked.
     fn next(&self) -> Vec<Entry<G>> {
         let mut waiting = self.waiting();
         waiting.entries.retain(|entry| !entry.answer.is_closed());
         let count = portion(waiting.entries.len());
-        waiting.is_served = count > 0;
         waiting.entries.drain(..count).collect()
     }
 
@@ -107,39 +108,49 @@ impl<G: Grouped> Queue<G> {
     }
 }
 
-/// Serves a queue until it is empty.
-struct Server<G: Grouped> {
+/// The turn at a queue: whoever has it asks, and the others wait. However it ends, by an answer, a client that hangs up or a
+/// panic, those who wait come next.
+struct Turn<G: Grouped> {
     store: Store,
+    is_begun: bool,
     kind: PhantomData<fn() -> G>,
 }
 
-impl<G: Grouped> Server<G> {
-    fn of(store: &Store) -> Self {
-        Self { store: store.clone(), kind: PhantomData }
+impl<G: Grouped> Turn<G> {
+    fn new(store: &Store, is_begun: bool) -> Self {
+        Self { store: store.clone(), is_begun, kind: PhantomData }
     }
 
-    async fn serve(self) {
-        loop {
-            // Whoever can run now asks and comes along: it costs nothing while nobody else is there.
-            tokio::task::yield_now().await;
-            let entries = G::queue(&self.store).next();
-            if entries.is_empty() {
-                return;
-            }
-            self.answer(entries).await;
+    /// Takes the turn, or waits behind whoever has it.
+    fn take_or_wait(store: &Store, question: G) -> Result<(Self, G), Answered<G>> {
+        let mut waiting = G::queue(store).waiting();
+        if !mem::replace(&mut waiting.is_served, true) {
+            return Ok((Self::new(store, true), question));
         }
+        let (answer, answered) = oneshot::channel();
+        waiting.entries.push(Entry { question, answer });
+        Err(answered)
     }
 
-    async fn answer(&self, entries: Vec<Entry<G>>) {
+    /// Answers the next group, and leaves the turn to the one behind it.
+    async fn serve(mut self) {
+        self.is_begun = true;
         let (questions, answers): (Vec<G>, Vec<Answering<G>>) =
-            entries.into_iter().map(|Entry { question, answer }| (question, answer)).unzip();
+            G::queue(&self.store).next().into_iter().map(|Entry { question, answer }| (question, answer)).unzip();
+        if questions.is_empty() {
+            return;
+        }
         let told = match G::together(&self.store, &questions).await {
             Ok(told) => told,
+            Err(error) if questions.len() == 1 || error.is_of_connection() => {
+                for answer in answers {
+                    let _ = answer.send(Err(error.clone()));
+                }
+                return;
+            }
             // Whatever it was, it must not be everybody's.
             Err(error) => {
-                if questions.len() > 1 {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "A group is answered one by one");
-                }
+                tracing::warn!(error = &error as &dyn std::error::Error, "A group is answered one by one");
                 questions.iter().map(|_| None).collect()
             }
         };
@@ -153,20 +164,33 @@ impl<G: Grouped> Server<G> {
     }
 }
 
-async fn answer_alone<G: Grouped>(store: Store, question: G, answer: Answering<G>) {
-    if !answer.is_closed() {
-        let _ = answer.send(G::alone(&store, question).await);
+impl<G: Grouped> Drop for Turn<G> {
+    fn drop(&mut self) {
+        let mut waiting = G::queue(&self.store).waiting();
+        waiting.is_served = false;
+        let runtime = Handle::try_current().ok().filter(|_| self.is_begun);
+        let Some(runtime) = runtime else {
+            // The process ends; those who wait are told that it was broken off.
+            waiting.entries.clear();
+            return;
+        };
+        if waiting.entries.is_empty() {
+            return;
+        }
+        waiting.is_served = true;
+        drop(waiting);
+        let next = Self::new(&self.store, false);
+        runtime.spawn(async move {
+            // Whoever can run now asks and comes along.
+            tokio::task::yield_now().await;
+            next.serve().await;
+        });
     }
 }
 
-impl<G: Grouped> Drop for Server<G> {
-    fn drop(&mut self) {
-        // Broken off by a panic: those who wait are told, and the next one begins anew.
-        if std::thread::panicking() {
-            let mut waiting = G::queue(&self.store).waiting();
-            waiting.is_served = false;
-            waiting.entries.clear();
-        }
+async fn answer_alone<G: Grouped>(store: Store, question: G, answer: Answering<G>) {
+    if !answer.is_closed() {
+        let _ = answer.send(G::alone(&store, question).await);
     }
 }
 

@@ -55,9 +55,16 @@ pub(crate) struct Listed<T> {
 }
 
 /// The database could not do it: it is away, busy or broken. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("the database could not do it")]
 pub(crate) struct StoreError(#[from] DbErr);
+
+impl StoreError {
+    /// Whether there was no connection to be had: nobody else would have got one either.
+    fn is_of_connection(&self) -> bool {
+        matches!(self.0, DbErr::Conn(_) | DbErr::ConnectionAcquire(_))
+    }
+}
 
 /// The service's own database.
 #[derive(Clone, Debug)]

@@ -59,7 +59,9 @@ impl Grouped for Exchange {
         let firsts: Vec<&Self> = group.iter().filter(|exchange| families.insert(exchange.family())).collect();
         let transaction = store.database.begin().await?;
         let mut rotated = exchange(&transaction, &firsts, Held::Skip).await?;
-        transaction.commit().await?;
+        if !rotated.is_empty() {
+            transaction.commit().await?;
+        }
         // Those that were not made have lost, or somebody held their family.
         let told = |exchange: &Self| rotated.remove(exchange.family()).then_some(Rotation::Rotated);
         Ok(group.iter().map(told).collect())
@@ -67,9 +69,11 @@ impl Grouped for Exchange {
 
     async fn alone(store: &Store, exchange: Self) -> Result<Rotation, StoreError> {
         let transaction = store.database.begin().await?;
-        let rotated = self::exchange(&transaction, &[&exchange], Held::Await).await?;
+        if self::exchange(&transaction, &[&exchange], Held::Await).await?.is_empty() {
+            return Ok(Rotation::Lost);
+        }
         transaction.commit().await?;
-        Ok(if rotated.is_empty() { Rotation::Lost } else { Rotation::Rotated })
+        Ok(Rotation::Rotated)
     }
 }
 
@@ -87,15 +91,20 @@ enum Held {
     Skip,
 }
 
-/// Makes those exchanges that can be made, of a family one at the most, and tells their families.
+/// Makes those exchanges that can be made, of a family one at the most, and tells their families; if there are none, the
+/// transaction must not be committed.
 async fn exchange(transaction: &DatabaseTransaction, exchanges: &[&Exchange], held: Held) -> Result<HashSet<String>, StoreError> {
     let taken = take(transaction, exchanges, held).await?;
     let exchanges: Vec<&Exchange> = exchanges.iter().copied().filter(|exchange| taken.contains(exchange.family())).collect();
     if exchanges.is_empty() {
         return Ok(taken);
     }
-    if consume(transaction, &exchanges).await? != taken.len() {
-        // PostgreSQL looked at the link before whoever held the family let go of it.
+    let consumed = consume(transaction, &exchanges).await?;
+    if consumed == 0 {
+        return Ok(HashSet::new());
+    }
+    if consumed != taken.len() {
+        // PostgreSQL looked at a link before whoever held its family let go of it.
         return Err(DbErr::Custom("a link was consumed between two statements".to_owned()).into());
     }
     let successors = exchanges.iter().map(|exchange| exchange.successor.clone().into_active_model());
