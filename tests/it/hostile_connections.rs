@@ -185,7 +185,12 @@ async fn trickle(http: &Http, beginning: &str) -> String {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        read = timeout(PATIENCE, reading.read_to_end(&mut answer)) => { let _ = read.expect("the service closes it"); }
+        read = timeout(PATIENCE, reading.read_to_end(&mut answer)) => {
+            let read = read.expect("the service closes it");
+            if let (Err(error), true) = (read, answer.is_empty()) {
+                return format!("no answer, but {error}");
+            }
+        }
         () = write => {}
     }
     String::from_utf8_lossy(&answer).into_owned()

@@ -1,7 +1,8 @@
 //! Keeping a connection's deadlines while it is served, and ending it when the service stops.
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, task::Poll, time::Duration};
 
+use futures_util::poll;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -45,7 +46,14 @@ impl Supervisor<'_> {
         let mut phase = Phase::Serving;
         loop {
             let now = Instant::now();
-            let mut wake = pulse.check(now)?;
+            let mut wake = match pulse.check(now) {
+                Ok(wake) => wake,
+                // On a machine that is busy the client may have said long since what it is to be cut for not saying.
+                Err(_) => match poll!(work.as_mut()) {
+                    Poll::Ready(output) => return Ok(output),
+                    Poll::Pending => pulse.check(now)?,
+                },
+            };
             match phase {
                 Phase::Serving => {}
                 Phase::Grace(until) if until <= now => {
