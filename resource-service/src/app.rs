@@ -8,7 +8,7 @@ use poem::{EndpointExt, Response, endpoint::BoxEndpoint, http::Method};
 use secrecy::ExposeSecret;
 use shared::{
     access_token::{AccessTokenVerifier, ApiKeys, IssuerKeys, Revocations},
-    database::Database,
+    database::{Database, make_private_directory},
     guard::{Guard, Refusals},
     server::{
         cors::{AllowedOrigins, Cors},
@@ -140,18 +140,12 @@ impl App {
 
 /// Opens the database of the settings, and with it the directory where it may be, and brings its schema up to date.
 pub(crate) async fn open_database(config: &Config) -> anyhow::Result<Database> {
-    make_private(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
+    make_private_directory(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
     Ok(Database::open::<Migrator>(config.database_url().expose_secret(), POOL_SIZE).await?)
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<Listener> {
     Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
-}
-
-/// Makes a directory that only its owner may look into, unless there is one.
-fn make_private(directory: &std::path::Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 fn edge(

@@ -222,6 +222,34 @@ async fn a_password_in_the_file_is_set_once_unless_it_is_told_to() {
 }
 
 #[tokio::test]
+async fn a_change_of_roles_is_dated() {
+    let stack = Stack::start().await;
+    apply(&stack, STATE, &[]).await.done();
+    let database = stack.auth_home().database();
+    database.run(r#"UPDATE "user" SET updated_at = 1 WHERE canonical = $1"#, ["carl".into()]).await;
+
+    apply(&stack, &STATE.replace("roles = [\"clerk\"]\n", "roles = [\"reader\"]\n"), &[]).await.done();
+
+    let row = database.row(r#"SELECT updated_at FROM "user" WHERE canonical = 'carl'"#).await;
+    assert!(row.try_get::<i64>("", "updated_at").expect("a number") > 1);
+}
+
+#[tokio::test]
+async fn one_line_break_at_the_end_of_a_secrets_file_is_not_of_the_secret_and_a_second_one_is() {
+    let stack = Stack::start().await;
+    apply(&stack, STATE, &[]).await.done();
+    let path = stack.auth_home().directory().join("batch.secret");
+
+    for (ending, said) in [("", "nothing to change"), ("\r\n", "nothing to change"), ("\n\n", "~ client batch")] {
+        fs::write(&path, format!("{SECRET}{ending}")).expect("it can be written");
+        let state = path.with_file_name("state.toml");
+        let state = state.to_str().expect("a path");
+        let done = auth(stack.auth_home(), &["apply", "-f", state, "--dry-run"], "").await;
+        assert!(done.done().starts_with(said), "{ending:?}: {}", done.out);
+    }
+}
+
+#[tokio::test]
 async fn a_hash_from_elsewhere_lets_a_person_in() {
     let stack = Stack::start().await;
     stack.user("ada", &[]).await;

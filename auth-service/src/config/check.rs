@@ -6,6 +6,7 @@ use clap::{Args, CommandFactory};
 use secrecy::{ExposeSecret, SecretString};
 use shared::{
     access_token::MAX_LIFETIME,
+    database::make_private_directory,
     server::{
         listener::ProxyProtocol,
         rate_limit::{self, RedisUrl},
@@ -14,7 +15,7 @@ use shared::{
     },
 };
 
-use super::{Config, DAY, HOUR, Profile, Settings, embedded, make_private};
+use super::{Config, DAY, HOUR, Profile, Settings, embedded};
 use crate::{
     account::{HashCost, Peppers},
     seal::Sealer,
@@ -97,7 +98,7 @@ impl Settings {
             demand(&mut problems, is_development, issuer.as_deref(), self.issuer.is_some(), master_keys.is_some());
         }
         let needs_directory = is_development || matches!(database_url, Some(None));
-        if needs_directory && let Err(error) = make_private(&self.data_dir) {
+        if needs_directory && let Err(error) = make_private_directory(&self.data_dir) {
             problems.add("AUTH_DATA_DIR", format!("{} cannot be made: {error}", self.data_dir.display()));
         }
         let sealer = self.sealer(master_keys.as_ref(), is_development, &mut problems);

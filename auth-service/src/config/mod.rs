@@ -7,7 +7,6 @@ mod settings;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -16,11 +15,14 @@ use std::{
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use shared::server::{
-    listener::ProxyProtocol,
-    rate_limit::{RedisUrl, Rule},
-    telemetry::Traces,
-    tls::TlsFiles,
+use shared::{
+    database::make_private_directory,
+    server::{
+        listener::ProxyProtocol,
+        rate_limit::{RedisUrl, Rule},
+        telemetry::Traces,
+        tls::TlsFiles,
+    },
 };
 
 pub(crate) use self::settings::Settings;
@@ -145,7 +147,8 @@ impl FromStr for Profile {
 impl Config {
     /// A development server on a free loopback port that keeps everything in this directory.
     pub fn development(data_dir: &Path) -> anyhow::Result<Self> {
-        make_private(data_dir)?;
+        // It holds password hashes and, in development, the master key.
+        make_private_directory(data_dir)?;
         Ok(Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             metrics_listen: None,
@@ -198,11 +201,6 @@ impl Config {
 /// A secret in an environment variable that a file of ours names.
 pub(crate) fn secret_variable(name: &str) -> Option<SecretString> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
-}
-
-/// Makes the data directory for the service alone: it holds password hashes and, in development, the master key.
-fn make_private(data_dir: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)
 }
 
 fn embedded(data_dir: &Path) -> SecretString {

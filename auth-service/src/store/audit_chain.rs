@@ -6,7 +6,7 @@
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect,
     entity::prelude::*,
-    sea_query::{IntoIden, IntoValueTuple, OnConflict, Query, TableRef, ValueTuple},
+    sea_query::{IntoValueTuple, OnConflict, Query, ValueTuple},
 };
 
 use super::{AuditEvent, Store, StoreError, audit_event, grouped};
@@ -105,7 +105,7 @@ async fn write(transaction: &DatabaseTransaction, links: Vec<ValueTuple>) -> Res
         .table(audit_event::Entity)
         .value(audit_event::Column::Seq, Expr::col((LINK, "column2")))
         .value(audit_event::Column::Hash, Expr::col((LINK, "column3")))
-        .from(TableRef::ValuesList(links, LINK.into_iden()))
+        .from(grouped::rows_as(LINK, links))
         .and_where(Expr::col((audit_event::Entity, audit_event::Column::Id)).equals((LINK, "column1")));
     transaction.execute(&update).await?;
     Ok(())

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, ExecResult, ExprTrait, IntoActiveModel,
     entity::prelude::*,
-    sea_query::{IntoIden, IntoValueTuple, LockBehavior, LockType, Query, TableRef},
+    sea_query::{IntoValueTuple, LockBehavior, LockType, Query, TableRef},
 };
 
 use super::{
@@ -198,20 +198,19 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// One alone is said as it is: a table, even of one row, costs a database as much as the exchange.
+    /// One alone is said as it is, and its statement needs no table.
     fn of(exchanges: &[&Exchange]) -> Self {
         const ROWS: &str = "wanted";
         if let [one] = exchanges {
             return Self { family: one.family().into(), seq: one.consumed.into(), ip: (&*one.ip).into(), rows: None };
         }
         let rows = exchanges.iter().map(|exchange| (exchange.family(), exchange.consumed, &*exchange.ip).into_value_tuple());
-        // Both databases name the columns like this.
         let column = |name| Expr::col((ROWS, name));
         Self {
             family: column("column1"),
             seq: column("column2"),
             ip: column("column3"),
-            rows: Some(TableRef::ValuesList(rows.collect(), ROWS.into_iden())),
+            rows: Some(grouped::rows_as(ROWS, rows.collect())),
         }
     }
 }

@@ -20,6 +20,7 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 use tracing::Instrument;
 
+pub use self::pool::make_private_directory;
 use self::pool::{BUSY_TIMEOUT, connect, make_private, postgres, sqlite};
 use crate::trace_context::{self, TRACE};
 

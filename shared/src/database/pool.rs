@@ -1,6 +1,12 @@
 //! How connections are made and kept: what each is told, and when one is not used again.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, time::Duration};
+use std::{
+    fs::{DirBuilder, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    time::Duration,
+};
 
 use sea_orm::{ConnectOptions, Database as SeaOrm, DatabaseConnection};
 use sqlx::{
@@ -25,6 +31,11 @@ const POSTGRES_SETTINGS: [(&str, &str); 4] = [
     ("idle_in_transaction_session_timeout", "10s"),
     ("synchronous_commit", "on"),
 ];
+
+/// Makes a directory that only its owner may look into, unless there is one.
+pub fn make_private_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
 
 /// Makes the file for its owner alone, before SQLite would make it for everybody: what is beside it later, the write-ahead
 /// log, gets the same mode. One that is there stays as it is; whatever goes wrong here, SQLite will tell better.

@@ -86,3 +86,43 @@ impl Supervisor<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, net::Ipv4Addr, pin::pin};
+
+    use super::*;
+    use crate::server::{
+        listener::{ConnectionLimits, crowd::Crowd},
+        metrics::Connections,
+    };
+
+    /// A connection that has had all the time it may have before anybody looks at it.
+    fn overdue() -> (Seat, watch::Receiver<bool>) {
+        let limits = ConnectionLimits { head: Duration::ZERO, ..ConnectionLimits::default() };
+        let seat = Crowd::new(limits, Vec::new(), Connections::default()).admit(Ipv4Addr::LOCALHOST.into());
+        (seat.unwrap_or_else(|_| panic!("there is room")), watch::channel(false).1)
+    }
+
+    #[tokio::test]
+    async fn what_was_said_in_time_is_heard_however_late() {
+        let (seat, stopping) = overdue();
+        let supervisor = Supervisor { seat: &seat, stopping };
+        let work = async {
+            seat.pulse.received(b"GET / HTTP/1.1\r\n\r\n");
+            seat.pulse.begin();
+            tokio::task::yield_now().await;
+            "served"
+        };
+
+        assert_eq!(supervisor.watch(pin!(work), |_| {}).await, Ok("served"));
+    }
+
+    #[tokio::test]
+    async fn silence_is_cut() {
+        let (seat, stopping) = overdue();
+        let supervisor = Supervisor { seat: &seat, stopping };
+
+        assert_eq!(supervisor.watch(pin!(pending::<()>()), |_| {}).await, Err(Cut::Silent));
+    }
+}

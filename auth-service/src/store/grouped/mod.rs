@@ -12,7 +12,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use sea_orm::DbErr;
+use sea_orm::{
+    DbErr,
+    sea_query::{IntoIden, TableRef, ValueTuple},
+};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{Store, StoreError};
@@ -33,6 +36,11 @@ pub(super) fn portions<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
         rows = rest;
         (!these.is_empty()).then_some(these)
     })
+}
+
+/// Rows as a table of a statement; both databases call its columns `column1`, `column2` and so on.
+pub(super) fn rows_as(name: &'static str, rows: Vec<ValueTuple>) -> TableRef {
+    TableRef::ValuesList(rows, name.into_iden())
 }
 
 /// What can be answered for several at once.
@@ -195,16 +203,4 @@ async fn answer_alone<G: Grouped>(store: Store, question: G, answer: Answering<G
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn portions_are_everything_in_order_and_of_few_sizes() {
-        for count in 0..200 {
-            let rows: Vec<usize> = (0..count).collect();
-            let portions: Vec<&[usize]> = portions(&rows).collect();
-            assert_eq!(portions.concat(), rows);
-            assert!(portions.iter().all(|portion| SIZES.contains(&portion.len())), "{count}");
-        }
-    }
-}
+mod tests;
