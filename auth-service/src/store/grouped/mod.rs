@@ -10,13 +10,14 @@ use std::{
     marker::PhantomData,
     mem,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use sea_orm::{
-    DbErr,
+    DbErr, RuntimeErr,
     sea_query::{IntoIden, TableRef, ValueTuple},
 };
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use super::{Store, StoreError};
 
@@ -46,6 +47,11 @@ pub(super) fn rows_as(name: &'static str, rows: Vec<ValueTuple>) -> TableRef {
 /// What can be answered for several at once.
 pub(super) trait Grouped: Debug + Send + Sync + Sized + 'static {
     type Answer: Debug + Send + 'static;
+
+    /// How long a group may take. A request has a deadline of its own; a group has nobody who would drop it, and on a
+    /// connection that carries nothing any more it would keep those behind it for as long as TCP has patience. A writer of
+    /// SQLite that is held is given up before.
+    const PATIENCE: Duration = Duration::from_secs(6);
 
     /// Where those wait who ask the same.
     fn queue(store: &Store) -> &Queue<Self>;
@@ -82,7 +88,7 @@ pub(super) async fn ask<G: Grouped>(store: &Store, question: G) -> Result<G::Ans
         Ok(taken) => taken,
         Err(answered) => return answered.await.unwrap_or_else(|_| Err(broken_off())),
     };
-    let told = G::together(store, std::slice::from_ref(&question)).await;
+    let told = turn.together(std::slice::from_ref(&question)).await;
     drop(turn);
     match told?.pop().flatten() {
         Some(told) => Ok(told),
@@ -140,6 +146,12 @@ impl<G: Grouped> Turn<G> {
         Err(answered)
     }
 
+    /// Answers a group, or gives it up.
+    async fn together(&self, group: &[G]) -> Result<Vec<Option<G::Answer>>, StoreError> {
+        let overdue = || DbErr::Conn(RuntimeErr::Internal("the database did not answer in time".to_owned()));
+        timeout(G::PATIENCE, G::together(&self.store, group)).await.unwrap_or_else(|_| Err(overdue().into()))
+    }
+
     /// Answers the next group, and leaves the turn to the one behind it.
     async fn serve(mut self) {
         self.is_begun = true;
@@ -148,7 +160,7 @@ impl<G: Grouped> Turn<G> {
         if questions.is_empty() {
             return;
         }
-        let told = match G::together(&self.store, &questions).await {
+        let told = match self.together(&questions).await {
             Ok(told) => told,
             Err(error) if questions.len() == 1 || error.is_of_connection() => {
                 for answer in answers {
@@ -196,9 +208,12 @@ impl<G: Grouped> Drop for Turn<G> {
     }
 }
 
-async fn answer_alone<G: Grouped>(store: Store, question: G, answer: Answering<G>) {
-    if !answer.is_closed() {
-        let _ = answer.send(G::alone(&store, question).await);
+/// Answers one for as long as somebody waits for it.
+async fn answer_alone<G: Grouped>(store: Store, question: G, mut answer: Answering<G>) {
+    tokio::select! {
+        biased;
+        () = answer.closed() => {}
+        told = G::alone(&store, question) => drop(answer.send(told)),
     }
 }
 

@@ -31,6 +31,7 @@ enum Fate {
     Fails,
     LosesItsConnection,
     Panics,
+    NeverEnds,
 }
 
 /// A question to a database that does nothing.
@@ -51,6 +52,8 @@ enum Told {
 impl Grouped for Question {
     type Answer = Told;
 
+    const PATIENCE: Duration = Duration::from_secs(2);
+
     fn queue(_: &Store) -> &Queue<Self> {
         static QUEUE: LazyLock<Queue<Question>> = LazyLock::new(Queue::default);
         &QUEUE
@@ -65,6 +68,7 @@ impl Grouped for Question {
             Fate::Fails => return Err(DbErr::Custom("it is one of them".to_owned()).into()),
             Fate::LosesItsConnection => return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into()),
             Fate::Panics => panic!("as it should"),
+            Fate::NeverEnds => std::future::pending().await,
         }
         Ok(told)
     }
@@ -196,6 +200,25 @@ async fn a_connection_that_is_not_to_be_had_is_waited_for_once() {
     for asking in others {
         assert!(asking.await.unwrap().unwrap_err().is_of_connection(), "nobody was answered alone");
     }
+    busy.is_well().await;
+    assert!(busy.first.await.unwrap().unwrap_err().is_of_connection());
+}
+
+#[tokio::test]
+async fn a_group_that_never_ends_is_given_up_and_those_behind_it_come_next() {
+    let busy = Busy::with(Fate::NeverEnds).await;
+    let four = busy.and(4, Fate::NeverEnds).await;
+    let open = Arc::new(Notify::new());
+    open.notify_one();
+    let behind = asking(&busy.store, Fate::Answered, &open);
+    busy.when(|waiting| waiting.entries.len() == 5).await;
+
+    busy.gate.notify_one();
+
+    for asking in four {
+        assert!(asking.await.unwrap().unwrap_err().is_of_connection(), "nobody was answered alone");
+    }
+    assert_eq!(told(behind).await, Told::InGroupOf(1));
     busy.is_well().await;
     assert!(busy.first.await.unwrap().unwrap_err().is_of_connection());
 }
